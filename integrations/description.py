@@ -1,0 +1,57 @@
+"""How a provider describes itself to the registry, the pages and the API."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from integrations.base import Access, AccountCheck, PaymentAdapter, PayoutAdapter
+
+
+@dataclass(frozen=True)
+class CredentialField:
+    """A credential that is typed in. Secret ones are shown nowhere again."""
+
+    name: str
+    label: str
+    help: str
+    secret: bool = True
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to issue rewards. `label` is the line in the Issue Reward menu."""
+
+    slug: str
+    label: str
+    explanation: str
+    adapter: PayoutAdapter
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Everything that the product knows about a provider.
+
+    `check_credentials` raises InvalidCredentials; `mode_of` tells LIVE or TEST from credentials that show it by
+    themselves, else None; `check` asks the provider. `signing_label` is None where webhooks are verified by a
+    credential instead; `webhook_events` are the types to subscribe to.
+    """
+
+    slug: str
+    name: str
+    purpose: str
+    credential_fields: tuple[CredentialField, ...]
+    setting_names: tuple[str, ...]
+    methods: tuple[Method, ...]
+    payments: PaymentAdapter | None
+    check: Callable[[Access], AccountCheck]
+    check_credentials: Callable[[Mapping[str, str]], None]
+    mode_of: Callable[[Mapping[str, str]], str | None]
+    signing_label: str | None
+    signing_help: str
+    check_webhook_secret: Callable[[str], None]
+    webhook_events: tuple[str, ...]
+    # The customer's id at the provider is known to participants under this name (provider_ids of api.md).
+    person_key: str
+
+    @property
+    def receives_payments(self) -> bool:
+        return self.payments is not None

@@ -1,0 +1,158 @@
+"""Errors named for what the caller does next, and the one function that maps an HTTP outcome to them.
+
+    ProviderRetryable         nothing was done: try again, not before `retry_after` seconds
+    ProviderRejected          it was understood and refused: tell a person, who changes something
+    ConnectionNeedsAttention  the credentials don't work: stop using the connection until somebody mends it
+    OutcomeUnknown            it may have been done: look up before anything else
+
+Messages are written for a marketer, say what to do, and hold no secret.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from referral_rocket.kit.http import Exchange, HttpFailure, NotSent, retry_after_seconds
+
+
+class ProviderError(Exception):
+    """`code` is one of the codes of api.md; `exchanges` is what was said, for the attempt's row."""
+
+    def __init__(self, message: str, *, code: str, exchanges: Sequence[Exchange] = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.exchanges = tuple(exchanges)
+
+
+class ProviderRetryable(ProviderError):
+    """Nothing was done. `retry_after` in seconds, None where the provider named no time.
+
+    `sent` is False where the provider can't have seen the request at all.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "provider_unavailable",
+        retry_after: float | None = None,
+        sent: bool,
+        exchanges: Sequence[Exchange] = (),
+    ) -> None:
+        super().__init__(message, code=code, exchanges=exchanges)
+        self.retry_after = retry_after
+        self.sent = sent
+
+
+class ProviderRejected(ProviderError):
+    """The provider refused; the same request would be refused again."""
+
+    def __init__(self, message: str, *, code: str = "rejected_by_provider", exchanges: Sequence[Exchange] = ()) -> None:
+        super().__init__(message, code=code, exchanges=exchanges)
+
+
+class ConnectionNeedsAttention(ProviderError):
+    """The provider doesn't accept the credentials. Nothing was done."""
+
+    def __init__(self, message: str, *, code: str = "connection_revoked", exchanges: Sequence[Exchange] = ()) -> None:
+        super().__init__(message, code=code, exchanges=exchanges)
+
+
+class OutcomeUnknown(ProviderError):
+    """The provider may have acted. `recipient_provider_id` is whom it was for, to be handed back as `sent_to`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "outcome_unknown",
+        recipient_provider_id: str | None = None,
+        exchanges: Sequence[Exchange] = (),
+    ) -> None:
+        super().__init__(message, code=code, exchanges=exchanges)
+        self.recipient_provider_id = recipient_provider_id
+
+
+class BadSignature(Exception):
+    """A webhook that isn't proven to come from the provider. `code` is `missing`, `malformed`, `stale` or `wrong`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class UnreadableEvent(Exception):
+    """An authentic webhook whose body isn't what its provider documents. The message names what is missing."""
+
+
+class UnknownProvider(Exception):
+    """No provider of that name is built."""
+
+
+class InvalidCredentials(Exception):
+    """What was typed in can't be right. `errors` holds (field, code, message) for each bad field."""
+
+    def __init__(self, errors: Sequence[tuple[str, str, str]]) -> None:
+        super().__init__("; ".join(message for _, _, message in errors))
+        self.errors = tuple(errors)
+
+
+def error_of_failure(
+    failure: HttpFailure, *, provider: str, writes: bool, exchanges: Sequence[Exchange] = ()
+) -> ProviderError:
+    """The error for a call that got no usable answer. `provider` is the name shown to people.
+
+    A read can be repeated whatever happened to it; a write only where it can't have arrived.
+    """
+    if writes and not isinstance(failure, NotSent):
+        return OutcomeUnknown(
+            f"{provider} didn't answer ({failure.reason}), so it isn't known whether it acted. It is being looked up.",
+            exchanges=exchanges,
+        )
+    return ProviderRetryable(
+        f"{provider} can't be reached ({failure.reason}). It is tried again by itself.",
+        sent=not isinstance(failure, NotSent),
+        exchanges=exchanges,
+    )
+
+
+def error_of_status(
+    status: int,
+    headers: Mapping[str, str],
+    *,
+    provider: str,
+    writes: bool,
+    said: str = "",
+    exchanges: Sequence[Exchange] = (),
+) -> ProviderError:
+    """The error for an answer that isn't a success. `said` is the provider's own sentence, if it gave one.
+
+    Also serves for a success that can't be read: pass its 2xx or 3xx status.
+    """
+    words = f" {provider} says: {said}" if said else ""
+    if status == 429:
+        return ProviderRetryable(
+            f"{provider} asks to be called less often. It is tried again by itself.",
+            code="rate_limited",
+            retry_after=retry_after_seconds(headers),
+            sent=True,
+            exchanges=exchanges,
+        )
+    if status in (401, 403):
+        return ConnectionNeedsAttention(
+            f"{provider} doesn't accept this connection's credentials. Replace them under Integrations.{words}",
+            exchanges=exchanges,
+        )
+    if 400 <= status < 500 and status != 408:
+        return ProviderRejected(f"{provider} refused this.{words}", exchanges=exchanges)
+    if writes:
+        return OutcomeUnknown(
+            f"{provider} had an error ({status}), so it isn't known whether it acted. It is being looked up.",
+            exchanges=exchanges,
+        )
+    return ProviderRetryable(
+        f"{provider} has an error ({status}). It is tried again by itself.",
+        retry_after=retry_after_seconds(headers),
+        sent=True,
+        exchanges=exchanges,
+    )

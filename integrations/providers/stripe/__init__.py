@@ -1,0 +1,26 @@
+"""Stripe: payments in by webhook, rewards out as account credit."""
+
+from integrations.description import CredentialField, Method, Provider
+from integrations.providers.stripe import keys, words
+from integrations.providers.stripe.adapter import StripeCredit
+from integrations.providers.stripe.inbound import READERS, StripePayments
+
+_credit = StripeCredit()
+
+PROVIDER = Provider(
+    slug="stripe",
+    name=words.NAME,
+    purpose=words.PURPOSE,
+    credential_fields=(CredentialField("api_key", "Secret key", words.KEY_HELP),),
+    setting_names=(),
+    methods=(Method("STRIPE_CREDIT", words.STRIPE_CREDIT_LABEL, words.STRIPE_CREDIT_EXPLANATION, _credit),),
+    payments=StripePayments(),
+    check=_credit.check,
+    check_credentials=keys.check_credentials,
+    mode_of=keys.mode_of,
+    signing_label="Signing secret",
+    signing_help=words.SIGNING_HELP,
+    check_webhook_secret=keys.check_webhook_secret,
+    webhook_events=tuple(READERS),
+    person_key="stripe",
+)

@@ -1,0 +1,9 @@
+"""Which stand-ins there are; the slug is the path's first part."""
+
+from collections.abc import Callable, Mapping
+
+from integrations.sandbox.server import StandIn
+from integrations.sandbox.store import Store
+from integrations.sandbox.stripe.api import StripeStandIn
+
+STAND_INS: Mapping[str, Callable[[Store], StandIn]] = {"stripe": StripeStandIn}

@@ -1,0 +1,1 @@
+"""Stripe's stand-in: customers, their credit balance, checkouts and signed webhooks."""
