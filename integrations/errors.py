@@ -156,3 +156,23 @@ def error_of_status(
         sent=True,
         exchanges=exchanges,
     )
+
+
+class ModeMismatch(Exception):
+    """Live credentials in a test organization, or the reverse. `code` is `mode_mismatch`."""
+
+    code = "mode_mismatch"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ConnectionRequired(Exception):
+    """No connection, several, or not the right one for what is asked. `code` is `connection_required`."""
+
+    code = "connection_required"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message

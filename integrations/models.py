@@ -1,0 +1,67 @@
+"""An organization's links to providers."""
+
+from django.db import models
+
+from integrations.registry import PROVIDERS
+from referral_rocket.accounts.tenancy import TenantModel
+from referral_rocket.kit.encryption import EncryptedJSONField
+
+
+class ConnectionStatus(models.TextChoices):
+    ACTIVE = "ACTIVE", "Connected"
+    NEEDS_ATTENTION = "NEEDS_ATTENTION", "Needs attention"
+    DISCONNECTED = "DISCONNECTED", "Disconnected"
+
+
+class Connection(TenantModel):
+    """One account at a provider. Credentials and webhook secrets are encrypted, and shown nowhere.
+
+    `webhook_secrets` is `{"current", "previous", "previous_until"}`: while a secret is being rotated both are accepted,
+    until the time given (RFC 3339). A check of the credentials is queued here: `check_due_at` says from when on.
+    """
+
+    provider = models.CharField(max_length=20)
+    status = models.CharField(max_length=15, choices=ConnectionStatus, default=ConnectionStatus.ACTIVE)
+    attention_reason = models.TextField(blank=True)
+    credentials = EncryptedJSONField(default=dict)
+    webhook_secrets = EncryptedJSONField(default=dict)
+    settings = models.JSONField(default=dict)
+    # What the provider calls the account, once it was asked.
+    account = models.CharField(max_length=300, blank=True)
+    account_currency = models.CharField(max_length=3, blank=True)
+    last_event_at = models.DateTimeField(null=True)
+    check_due_at = models.DateTimeField(null=True)
+    check_attempts = models.PositiveSmallIntegerField(default=0)
+    check_message = models.TextField(blank=True)
+    checked_at = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    lease_token = models.UUIDField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    disconnected_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "provider", "status"], name="connections_of_provider"),
+            models.Index(
+                fields=["check_due_at"], condition=models.Q(check_due_at__isnull=False), name="connections_to_check"
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status="DISCONNECTED", disconnected_at__isnull=False)
+                | (~models.Q(status="DISCONNECTED") & models.Q(disconnected_at__isnull=True)),
+                name="connection_disconnected_at",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider_name} ({self.account})" if self.account else self.provider_name
+
+    @property
+    def provider_name(self) -> str:
+        return PROVIDERS[self.provider].name if self.provider in PROVIDERS else self.provider
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == ConnectionStatus.ACTIVE

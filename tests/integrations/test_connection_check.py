@@ -1,0 +1,103 @@
+from datetime import timedelta
+
+import pytest
+
+from integrations import services, tasks
+from integrations.errors import ProviderRetryable
+from integrations.models import Connection, ConnectionStatus
+from referral_rocket.accounts.models import User
+from referral_rocket.accounts.scoping import tenant
+from referral_rocket.accounts.services import organization_create
+from referral_rocket.activity.models import Activity
+from referral_rocket.kit.clock import wall
+
+pytestmark = pytest.mark.django_db
+KEY = "sk_test_Q4242"
+
+
+@pytest.fixture
+def organization():
+    owner = User.objects.create_user("owner@example.com")
+    return organization_create(name="Rocket Ltd", owner=owner).test_organization
+
+
+@pytest.fixture
+def connection(organization, sandbox, settings):
+    settings.PROVIDER_API_BASES = {"stripe": f"{sandbox.url}/stripe"}
+    with tenant(organization):
+        return services.connection_create(
+            organization=organization, provider="stripe", credentials={"api_key": KEY}, actor="user:1"
+        )
+
+
+def asked(organization, connection) -> Connection:
+    with tenant(organization):
+        services.connection_request_check(connection=connection)
+    tasks.check_connections()
+    with tenant(organization):
+        return Connection.objects.get()
+
+
+def test_it_works(organization, connection):
+    checked = asked(organization, connection)
+
+    assert checked.account == "Referral Rocket stand-in (test) (acct_standintest)"
+    assert checked.account_currency == "USD"
+    assert checked.status == ConnectionStatus.ACTIVE
+    assert checked.checked_at is not None
+    assert (checked.check_due_at, checked.leased_until) == (None, None)
+    assert tasks.check_connections() == 0
+
+
+def test_revoked_credentials_need_attention_and_a_good_answer_mends_it(organization, connection, sandbox):
+    sandbox.post("stripe/keys/revoke", api_key=KEY)
+    broken = asked(organization, connection)
+    sandbox.post("stripe/keys/restore", api_key=KEY)
+    mended = asked(organization, connection)
+
+    assert broken.status == ConnectionStatus.NEEDS_ATTENTION
+    assert "credentials" in broken.attention_reason
+    assert KEY not in broken.attention_reason
+    assert (mended.status, mended.attention_reason) == (ConnectionStatus.ACTIVE, "")
+    with tenant(organization):
+        kinds = list(Activity.objects.order_by("id").values_list("kind", flat=True))
+    assert kinds == ["connection.created", "connection.needs_attention", "connection.mended"]
+
+
+def test_a_provider_out_of_reach_is_asked_again_later(organization, connection, sandbox):
+    sandbox.fault("rate_limited", retry_after=90)
+    put_off = asked(organization, connection)
+
+    assert put_off.status == ConnectionStatus.ACTIVE
+    assert put_off.check_due_at > wall() + timedelta(seconds=80)
+    assert tasks.check_connections() == 0
+
+
+def test_the_check_ends_after_the_last_try(organization, connection):
+    out_of_reach = ProviderRetryable("Stripe can't be reached.", sent=False)
+    with tenant(organization):
+        services.connection_request_check(connection=connection)
+        for _ in range(len(services.CHECK_RETRY_SECONDS) + 1):
+            services.connection_checked(connection=connection, outcome=out_of_reach, actor="system:check")
+        ended = Connection.objects.get()
+
+    assert ended.check_due_at is None
+    assert ended.check_message == "Stripe can't be reached."
+    assert ended.status == ConnectionStatus.ACTIVE
+
+
+def test_a_leased_connection_is_left_alone(organization, connection, sandbox):
+    with tenant(organization):
+        services.connection_request_check(connection=connection)
+        Connection.objects.update(leased_until=wall() + timedelta(seconds=60))
+
+    assert tasks.check_connections() == 0
+    assert sandbox.get("requests")["requests"] == []
+
+
+def test_a_disconnected_connection_is_not_asked_about(organization, connection, sandbox):
+    with tenant(organization):
+        services.connection_disconnect(connection=connection, actor="user:1")
+
+    assert asked(organization, connection).check_due_at is None
+    assert sandbox.get("requests")["requests"] == []
