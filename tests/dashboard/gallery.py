@@ -21,7 +21,7 @@ class GalleryForm(forms.Form):
 
     name = forms.CharField(label="Campaign name", help_text="Participants see it on the share page.")
     holding_days = forms.IntegerField(label="Holding period", min_value=0, help_text="Days before a reward is due.")
-    landing_url = forms.URLField(label="Landing page", required=False)
+    landing_url = forms.URLField(label="Landing page", required=False, assume_scheme="https")
     currency = forms.ChoiceField(choices=[("USD", "US dollar"), ("EUR", "Euro")])
     note = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False)
     timing = forms.ChoiceField(
