@@ -27,6 +27,11 @@ class RunningSandbox:
         answer.raise_for_status()
         return answer.json()
 
+    def call(self, method: str, path: str, body: str, headers: dict[str, str]) -> requests.Response:
+        """Ask a provider's stand-in as a client would, with a form for a body."""
+        form = {"Content-Type": "application/x-www-form-urlencoded", **headers}
+        return requests.request(method, f"{self.url}{path}", data=body, headers=form, timeout=30)
+
     def fault(self, kind: str, /, **wanted: Any) -> None:
         self.post("faults", kind=kind, **wanted)
 

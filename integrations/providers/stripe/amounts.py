@@ -33,6 +33,13 @@ def to_stripe(amount: int, currency: str) -> int:
 
 
 def from_stripe(amount: int, currency: str) -> int:
-    """ISO minor units for Stripe's integer. A part of a unit that ISO doesn't have is rounded down."""
+    """ISO minor units for Stripe's integer. A part of a unit that ISO doesn't have is rounded down.
+
+    Raises TypeError for anything but an integer, ValueError for a negative one or an unknown currency.
+    """
+    if type(amount) is not int:
+        raise TypeError(f"an amount is an integer, not {amount!r}")
+    if amount < 0:
+        raise ValueError(f"an amount of {amount}")
     numerator, denominator = _factor(currency)
     return amount * denominator // numerator

@@ -141,14 +141,15 @@ def _refund_failed(refund: Json, at: datetime) -> tuple[Fact, ...]:
 
 
 def _refund_fact(refund: Json, status: ReversalStatus, at: datetime) -> Fact:
+    currency = refund["currency"].upper()
+    amount = from_stripe(refund["amount"], currency)
     references = _reversed_payment(refund)
     if not references:
-        return Ignored("The refund names no charge or payment intent of ours (a customer's cash balance, say).")
-    currency = refund["currency"].upper()
+        return Ignored("The refund names no charge or payment intent (it is of a customer's cash balance, say).")
     return ReversalSeen(
         references=references,
         refund_id=refund["id"],
-        amount=from_stripe(refund["amount"], currency),
+        amount=amount,
         currency=currency,
         kind=ReversalKind.REFUND,
         status=status,

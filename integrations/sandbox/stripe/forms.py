@@ -77,9 +77,12 @@ def _value(value: Any, hint: Any, path: str) -> Any:
 
 
 def _choices(hint: Any) -> tuple[Any, ...]:
-    if get_origin(hint) in (Union, types.UnionType):
-        return tuple(choice for inner in get_args(hint) for choice in _choices(inner))
-    return (hint,)
+    if get_origin(hint) not in (Union, types.UnionType):
+        return (hint,)
+    choices = tuple(choice for inner in get_args(hint) for choice in _choices(inner))
+    # The SDK leaves its enums open (`Literal["a", "b"] | str`), for values to come; Stripe doesn't. `Literal[""]` clears.
+    closed = any(get_origin(choice) is Literal and any(get_args(choice)) for choice in choices)
+    return tuple(choice for choice in choices if not (closed and choice is str))
 
 
 def _one(value: Any, hint: Any, path: str) -> Any:

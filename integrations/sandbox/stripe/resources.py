@@ -32,7 +32,7 @@ class Resources:
         self._store = store
 
     def answer(self, call: Call, livemode: bool) -> Json:
-        for method, pattern, shape, action in _ROUTES:
+        for method, pattern, shape, action in ROUTES:
             match = re.fullmatch(pattern, call.path) if method == call.method else None
             if match:
                 fields = forms.parse(call.query if call.method in ("GET", "DELETE") else call.body.decode())
@@ -158,7 +158,7 @@ class _Nothing(CustomerRetrieveParams):
 _SALE_KINDS = {"payment_intents": "payment_intent", "invoices": "invoice", "checkout/sessions": "checkout_session"}
 _CUSTOMER = r"/v1/customers/(\w+)"
 _CREDITS = _CUSTOMER + "/balance_transactions"
-_ROUTES: tuple[tuple[str, str, type, Callable[..., Json]], ...] = (
+ROUTES: tuple[tuple[str, str, type, Callable[..., Json]], ...] = (
     ("GET", "/v1/account", _Nothing, Resources.account),
     ("POST", "/v1/customers", CustomerCreateParams, Resources.customer_create),
     ("GET", "/v1/customers", CustomerListParams, Resources.customer_list),
