@@ -154,7 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
             case FaultKind.RATE_LIMITED | FaultKind.REVOKED | FaultKind.UNAVAILABLE:
                 return stand_in.refusal(fault)
             case FaultKind.TIMEOUT_BEFORE:
-                return self._hang(fault)
+                self._hang(fault)
+                return None
             case FaultKind.SERVER_ERROR:
                 return stand_in.answer(replace(call, fault=fault))
             case FaultKind.SLOW_BEFORE:
@@ -168,11 +169,13 @@ class _Handler(BaseHTTPRequestHandler):
                 encoded = reply.encoded()
                 return Reply(reply.status, encoded[: len(encoded) // 2], reply.headers)
             case FaultKind.RESET:
-                return self._break(reply.encoded())
+                self._break(reply.encoded())
+                return None
             case FaultKind.SLOW_AFTER:
                 self.server.faults.hold(fault.seconds)
                 return reply
-        return self._hang(fault)
+        self._hang(fault)
+        return None
 
     def _hang(self, fault: Fault) -> None:
         self.server.faults.hold(fault.seconds)

@@ -69,6 +69,7 @@ def test_a_provider_out_of_reach_is_asked_again_later(organization, connection, 
     put_off = asked(organization, connection)
 
     assert put_off.status == ConnectionStatus.ACTIVE
+    assert put_off.check_due_at is not None
     assert put_off.check_due_at > wall() + timedelta(seconds=80)
     assert tasks.check_connections() == 0
 

@@ -56,10 +56,8 @@ def test_secrets_are_encrypted_and_not_shown(organization):
             cursor.execute("SELECT credentials, webhook_secrets FROM integrations_connection")
             stored = " ".join(cursor.fetchone())
 
-        door = door_shown = None
         entries = repr(list(Activity.objects.values()))
-    door = door_of(provider="stripe", connection_id=connection.pk)
-    door_shown = repr(door)
+    door_shown = repr(door_of(provider="stripe", connection_id=connection.pk))
 
     assert KEY not in stored
     assert SECRET not in stored
@@ -150,6 +148,7 @@ def test_a_rotated_webhook_secret_stays_good_for_the_overlap(organization):
         )
     door = door_of(provider="stripe", connection_id=connection.pk)
 
+    assert door is not None
     assert door.secrets_at(wall()) == ("whsec_second002", SECRET)
     assert door.secrets_at(wall() + timedelta(hours=3)) == ("whsec_second002",)
 
@@ -159,7 +158,9 @@ def test_typing_the_same_webhook_secret_again_changes_nothing(organization):
         connection = connect(organization, webhook_secret=SECRET)
         services.connection_update(connection=connection, webhook_secret=SECRET, actor="user:1")
 
-    assert door_of(provider="stripe", connection_id=connection.pk).secrets_at(wall()) == (SECRET,)
+    door = door_of(provider="stripe", connection_id=connection.pk)
+    assert door is not None
+    assert door.secrets_at(wall()) == (SECRET,)
 
 
 def test_disconnecting_forgets_the_credentials_and_keeps_the_door(organization):
@@ -174,6 +175,7 @@ def test_disconnecting_forgets_the_credentials_and_keeps_the_door(organization):
         kinds = list(Activity.objects.order_by("id").values_list("kind", flat=True))
         assert kinds == ["connection.created", "connection.disconnected"]
     door = door_of(provider="stripe", connection_id=connection.pk)
+    assert door is not None
     assert (door.status, door.secrets_at(wall())) == ("DISCONNECTED", (SECRET,))
 
 

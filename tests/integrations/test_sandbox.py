@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import requests
@@ -44,6 +45,12 @@ def inbox():
     yield f"http://127.0.0.1:{server.server_address[1]}/", posted
     server.shutdown()
     server.server_close()
+
+
+def meaning(body: bytes) -> Any:
+    """The one fact that an event is."""
+    (fact,) = StripePayments().read(json.loads(body))
+    return fact
 
 
 def credit(sandbox: RunningSandbox, customer: str, key: str, body: str = CREDIT) -> requests.Response:
@@ -147,7 +154,7 @@ def test_a_sale_is_told_by_signed_webhooks(sandbox, inbox):
     )  # fmt: skip
     adapter = StripePayments()
     seen = [adapter.verify(headers, body, ("whsec_shop",), wall()) for headers, body in posted]
-    facts = [adapter.read(json.loads(body))[0] for _, body in posted]
+    facts = [meaning(body) for _, body in posted]
 
     assert [received.event_type for received in seen] == ["payment_intent.succeeded", "checkout.session.completed"]
     assert [sent["status"] for sent in told["events"]] == [200, 200]
@@ -157,7 +164,7 @@ def test_a_sale_is_told_by_signed_webhooks(sandbox, inbox):
     }
     assert (facts[1].referral_code, facts[1].email, facts[1].country) == ("K7QF2M9P", "friend@example.com", "DE")
     with pytest.raises(BadSignature):
-        adapter.verify(*posted[0], ("whsec_other",), wall())
+        adapter.verify(posted[0][0], posted[0][1], ("whsec_other",), wall())
     intent = sandbox.call("GET", f"/stripe/v1/payment_intents/{told['payment_intent']}", "", KEY)
     assert intent.json()["amount_received"] == 12000
 
@@ -168,7 +175,7 @@ def test_a_subscription_is_told_by_four(sandbox, inbox):
         "stripe/webhooks", url=url, secret="whsec_shop", email="friend@example.com", amount=5000, currency="eur",
         referral_code="K7QF2M9P", subscription=True,
     )  # fmt: skip
-    facts = {json.loads(body)["type"]: StripePayments().read(json.loads(body))[0] for _, body in posted}
+    facts = {json.loads(body)["type"]: meaning(body) for _, body in posted}
 
     assert {reference.value for reference in facts["invoice_payment.paid"].references} == {
         told["invoice"],
@@ -188,7 +195,7 @@ def test_refunds_and_disputes_are_told(sandbox, inbox):
     for amount in (300, 200):
         sandbox.post("stripe/webhooks", type="refund", payment_intent=sale["payment_intent"], amount=amount, **shop)
     sandbox.post("stripe/webhooks", type="dispute", payment_intent=sale["payment_intent"], **shop)
-    facts = [StripePayments().read(json.loads(body))[0] for _, body in posted]
+    facts = [meaning(body) for _, body in posted]
 
     assert [(fact.kind, fact.amount, fact.cumulative) for fact in facts] == [
         ("REFUND", 300, False),
@@ -254,7 +261,9 @@ def process(state: Path) -> Iterator[tuple[subprocess.Popen[str], RunningSandbox
     command = [sys.executable, "-m", "integrations.sandbox", "--port", "0", "--state", str(state)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=PROJECT) as started:
         try:
+            assert started.stdout
             address = re.search(r"http://127\.0\.0\.1:\d+", started.stdout.readline())
+            assert address
             yield started, RunningSandbox(address[0])
         finally:
             started.kill()

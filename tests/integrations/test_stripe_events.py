@@ -342,6 +342,7 @@ def test_amounts_become_iso_minor_units(stripe_samples, currency, stripes, ours)
 def test_other_events_are_ignored_saying_so():
     (fact,) = StripePayments().read(event("product.created", {}))
 
+    assert isinstance(fact, Ignored)
     assert "product.created" in fact.reason
 
 

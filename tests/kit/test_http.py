@@ -7,12 +7,15 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import requests
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NameResolutionError
 from urllib3.exceptions import SSLError as PoolSSLError
 
 from referral_rocket.kit import http
 from referral_rocket.kit.http import Answer, Caller, Exchange, NoAnswer, NotSent, redact, retry_after_seconds
 
+POOL = HTTPConnectionPool("nobody.invalid")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: a\r\n\r\n{}"
 
 
@@ -140,16 +143,16 @@ def test_an_answer_that_is_too_large(monkeypatch):
 
 def test_a_bad_certificate_is_seen_before_anything_is_sent():
     wrong = PoolSSLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
-    error = requests.exceptions.SSLError(MaxRetryError(None, "/", wrong))
+    error = requests.exceptions.SSLError(MaxRetryError(POOL, "/", wrong))
 
     assert isinstance(http._failure(error), NotSent)
-    broken = requests.exceptions.SSLError(MaxRetryError(None, "/", PoolSSLError(ssl.SSLEOFError(8, "EOF"))))
+    broken = requests.exceptions.SSLError(MaxRetryError(POOL, "/", PoolSSLError(ssl.SSLEOFError(8, "EOF"))))
     assert isinstance(http._failure(broken), NoAnswer)
 
 
 def test_an_unknown_name_is_seen_before_anything_is_sent():
-    unknown = NameResolutionError("nobody.invalid", None, socket.gaierror(-2, "unknown"))
-    error = requests.ConnectionError(MaxRetryError(None, "/", unknown))
+    unknown = NameResolutionError("nobody.invalid", HTTPConnection("nobody.invalid"), socket.gaierror(-2, "unknown"))
+    error = requests.ConnectionError(MaxRetryError(POOL, "/", unknown))
 
     assert isinstance(http._failure(error), NotSent)
 

@@ -101,7 +101,7 @@ class Webhooks:
     def _refund(self, wanted: Json) -> tuple[Json, list[Json]]:
         intent, now = self._intent(wanted), int(time.time())
         status = wanted.get("status", "succeeded")
-        refund = shapes.refund(intent, wanted.get("amount", intent["amount"]), status, now)
+        refund = shapes.refund(intent, _amount(wanted, intent), status, now)
         refunded = intent.get("standin_refunded", 0) + (refund["amount"] if status != "failed" else 0)
         self._store.put(PROVIDER, intent["livemode"], "payment_intent", {**intent, "standin_refunded": refunded})
         events = [
@@ -112,9 +112,7 @@ class Webhooks:
 
     def _dispute(self, wanted: Json) -> tuple[Json, list[Json]]:
         intent, now = self._intent(wanted), int(time.time())
-        dispute = shapes.dispute(
-            intent, wanted.get("amount", intent["amount"]), wanted.get("status", "needs_response"), now
-        )
+        dispute = shapes.dispute(intent, _amount(wanted, intent), wanted.get("status", "needs_response"), now)
         dispute["id"] = wanted.get("dispute", dispute["id"])
         event_type = wanted.get("event", "charge.dispute.created")
         event = shapes.event(event_type, dispute, intent["livemode"], API_VERSION, now)
@@ -143,6 +141,10 @@ def _post(url: str, body: bytes, secret: str) -> Json:
     except requests.RequestException as error:
         return {"status": None, "error": type(error).__name__}
     return {"status": answer.status_code, "error": None}
+
+
+def _amount(wanted: Json, intent: Json) -> int:
+    return int(wanted["amount"] if "amount" in wanted else intent["amount"])
 
 
 def _chosen(events: list[Json], wanted: Json) -> list[Json]:
