@@ -11,7 +11,7 @@ LISTENING = "0A"  # the state of a listening socket in /proc/net/tcp
 
 def free_port(preferred: int | None = None) -> int:
     """A loopback port that nothing listens on: `preferred` where that is still free."""
-    if preferred is not None and is_free(preferred):
+    if preferred and is_free(preferred):
         return preferred
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))

@@ -9,6 +9,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -107,7 +108,8 @@ def family(record: Record) -> list[Process]:
 
 
 def _looks_like_ours(process: Process) -> bool:
-    return str(PROJECT) in process.command or process.command.startswith("postgres: ")
+    ours = str(PROJECT) in process.command or sys.prefix in process.command
+    return ours or process.command.startswith("postgres: ")
 
 
 def end(processes: Collection[Process], *, first: signal.Signals = signal.SIGTERM, patience: float) -> None:
