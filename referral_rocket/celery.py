@@ -1,0 +1,28 @@
+"""The Celery application: `celery -A referral_rocket.celery worker -Q work`.
+
+Messages only nudge (kit/nudges.py); what has to be done stands in tables, which the sweeps below look through.
+"""
+
+import os
+
+from celery import Celery
+from django_structlog.celery.steps import DjangoStructLogInitStep
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "referral_rocket.settings")
+
+app = Celery("referral_rocket")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.steps["worker"].add(DjangoStructLogInitStep)
+app.autodiscover_tasks()
+
+
+def _every(task: str, seconds: float) -> dict[str, object]:
+    # A sweep that was not picked up before the next one is due is dropped: after an outage one sweep is enough.
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
+app.conf.beat_schedule = {
+    "inbound": _every("webhooks.inbound.tasks.work_off", 5),
+    "issuing": _every("rewards.tasks.run_batches", 5),
+    "releases": _every("rewards.tasks.release_due", 60),
+}

@@ -1,0 +1,66 @@
+"""What every request goes through: bare doors that need none of the rest, and the organization of a page."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponseBase
+from django.urls import ResolverMatch
+
+from referral_rocket.accounts.scoping import tenant
+from referral_rocket.accounts.selectors import organizations_of
+from webhooks.inbound import door
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+
+class BareDoors:
+    """Answers payment systems' webhooks before sessions, authentication and content policy are looked at.
+
+    They come at thousands a second and are signed: none of that is for them (architecture.md, Figures).
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith(door.PREFIX):
+            return door.answer(request)
+        return self.get_response(request)
+
+
+class OrganizationMiddleware:
+    """Opens the organization that a page's address names, for those who are in it; for all others it isn't there.
+
+    The view runs inside `tenant()`: one transaction a request, rolled back where the view raises. A response that is
+    still to be rendered is rendered inside it.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: Any, view: Callable[..., HttpResponseBase], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        match: ResolverMatch = request.resolver_match
+        if "dashboard" not in match.namespaces:
+            return None
+        slug = kwargs.pop("slug")
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        accesses = organizations_of(request.user)
+        access = next((each for each in accesses if each.organization.slug == slug), None)
+        if access is None:
+            raise Http404("There is no such organization, or you aren't in it.")
+        request.organization = access.organization
+        request.role = access.role
+        request.accesses = accesses
+        request.actor = f"user:{request.user.pk}"
+        with tenant(access.organization):
+            response = view(request, *args, **kwargs)
+            if hasattr(response, "render") and not getattr(response, "is_rendered", True):
+                response = response.render()
+        return response
