@@ -1,0 +1,133 @@
+"""A program: what qualifies, who earns how much, when it becomes due and who issues it."""
+
+from django.db import models
+from django.db.models import Q
+
+from referral_rocket.accounts.tenancy import TenantModel
+from referral_rocket.kit.ids import uuid7
+
+
+class CampaignStatus(models.TextChoices):
+    DRAFT = "DRAFT", "Draft"
+    ACTIVE = "ACTIVE", "Active"
+    PAUSED = "PAUSED", "Paused"
+    ENDED = "ENDED", "Ended"
+
+
+class EarningTiming(models.TextChoices):
+    IMMEDIATE = "IMMEDIATE", "Immediately"
+
+
+class FulfilmentKind(models.TextChoices):
+    METHOD = "METHOD", "Issued from here"
+
+
+class Campaign(TenantModel):
+    """Amounts are in minor units of `currency`, which can't change once the campaign has an event."""
+
+    name = models.CharField(max_length=200)
+    status = models.CharField(max_length=6, choices=CampaignStatus, default=CampaignStatus.DRAFT)
+    currency = models.CharField(max_length=3)
+    qualifying_event = models.CharField(max_length=60, default="purchase")
+    landing_url = models.URLField(max_length=2000, null=True)
+    attribution_window_days = models.PositiveIntegerField(default=60)
+    holding_days = models.PositiveIntegerField(default=0)
+    review_above = models.BigIntegerField(null=True)
+    budget = models.BigIntegerField(null=True)
+    earning_timing = models.CharField(max_length=9, choices=EarningTiming, default=EarningTiming.IMMEDIATE)
+    fulfilment_kind = models.CharField(max_length=7, choices=FulfilmentKind, default=FulfilmentKind.METHOD)
+    fulfilment_method = models.CharField(max_length=20, default="MANUAL")
+    fulfilment_connection = models.ForeignKey(
+        "integrations.Connection", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    # Which parts of a payment a rate is taken of: see campaigns.services and rewards.rules.commission_base.
+    base_tax = models.BooleanField(default=False)
+    base_shipping = models.BooleanField(default=False)
+    base_discounts = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "-id"], name="campaign_newest")]
+        constraints = [
+            models.CheckConstraint(condition=Q(budget__isnull=True) | Q(budget__gt=0), name="campaign_budget_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CampaignStatusChange(TenantModel):
+    """From when on a campaign had which status. Events are judged by the status at their own time."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="status_changes", db_constraint=False)
+    at = models.DateTimeField()
+    status = models.CharField(max_length=6, choices=CampaignStatus)
+    actor = models.CharField(max_length=80)
+
+    class Meta:
+        indexes = [models.Index(fields=["campaign", "at"], name="campaign_status_at")]
+
+
+class RuleType(models.TextChoices):
+    REFERRAL = "REFERRAL", "Referral"
+    TRANSACTIONAL = "TRANSACTIONAL", "Transactional"
+    OFFER = "OFFER", "Offer"
+
+
+class Beneficiary(models.TextChoices):
+    REFERRER = "REFERRER", "Referrer"
+    REFERRED = "REFERRED", "Referred"
+    BUYER = "BUYER", "Buyer"
+
+
+class OncePer(models.TextChoices):
+    REFERRED = "REFERRED", "Once for each referred person"
+    EVENT = "EVENT", "On each event"
+
+
+class RewardRule(TenantModel):
+    """One version of one rule of a campaign. Changing a rule ends its version and adds the next one.
+
+    `rule_id` names the rule over all its versions. An event is judged by the versions in force when it occurred.
+    Exactly one of `amount` (minor units), `rate` (0.05 is 5 %) and `tiers` says how much.
+    """
+
+    rule_id = models.UUIDField(default=uuid7)
+    version = models.PositiveIntegerField(default=1)
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="rules", db_constraint=False)
+    position = models.PositiveIntegerField(default=0)
+    type = models.CharField(max_length=13, choices=RuleType)
+    beneficiary = models.CharField(max_length=8, choices=Beneficiary)
+    amount = models.BigIntegerField(null=True)
+    rate = models.DecimalField(max_digits=12, decimal_places=8, null=True)
+    tiers = models.JSONField(null=True)
+    min_purchase = models.BigIntegerField(default=0)
+    min_purchase_count = models.PositiveIntegerField(default=1)
+    min_total_spent = models.BigIntegerField(null=True)
+    every_n_referrals = models.PositiveIntegerField(null=True)
+    once_per = models.CharField(max_length=8, choices=OncePer)
+    max_per_reward = models.BigIntegerField(null=True)
+    max_rewards_per_participant = models.PositiveIntegerField(null=True)
+    max_amount_per_month = models.BigIntegerField(null=True)
+    commission_months = models.PositiveIntegerField(null=True)
+    when_referrer_rewarded = models.BooleanField(default=False)
+    conditions = models.JSONField(null=True)
+    valid_from = models.DateTimeField()
+    valid_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["position", "id"]
+        indexes = [models.Index(fields=["campaign", "position"], name="rule_of_campaign")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "rule_id", "version"], name="rule_version_once"),
+            models.UniqueConstraint(
+                fields=["organization", "rule_id"], condition=Q(valid_until__isnull=True), name="rule_one_in_force"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__isnull=False, rate__isnull=True, tiers__isnull=True)
+                | Q(amount__isnull=True, rate__isnull=False, tiers__isnull=True)
+                | Q(amount__isnull=True, rate__isnull=True, tiers__isnull=False),
+                name="rule_one_way_to_count",
+            ),
+        ]

@@ -1,0 +1,292 @@
+"""The terms of a campaign and its rules, as they are put in: checked, with defaults filled in, and read out in words.
+
+Fields and defaults: api.md, Campaign.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from campaigns import conditions
+from campaigns.errors import InvalidCampaign
+from campaigns.models import Beneficiary, OncePer, RewardRule, RuleType
+from referral_rocket.kit.money import MAXIMUM_AMOUNT, format_money, is_currency
+
+Error = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class CampaignTerms:
+    """Everything about a campaign but its status and rules. Amounts in minor units, windows in days."""
+
+    name: str
+    currency: str
+    qualifying_event: str = "purchase"
+    landing_url: str | None = None
+    attribution_window_days: int = 60
+    holding_days: int = 0
+    review_above: int | None = None
+    budget: int | None = None
+    fulfilment_method: str = "MANUAL"
+    fulfilment_connection_id: UUID | None = None
+    base_tax: bool = False
+    base_shipping: bool = False
+    base_discounts: bool = True
+
+
+CAMPAIGN_FIELDS = tuple(each.name for each in fields(CampaignTerms))
+
+
+@dataclass(frozen=True)
+class RuleTerms:
+    """One rule. `rule_id` names a rule that is changed; None makes a new one."""
+
+    type: str
+    rule_id: UUID | None = None
+    beneficiary: str | None = None
+    amount: int | None = None
+    rate: Decimal | None = None
+    tiers: Sequence[Mapping[str, Any]] | None = None
+    min_purchase: int = 0
+    min_purchase_count: int = 1
+    min_total_spent: int | None = None
+    every_n_referrals: int | None = None
+    once_per: str | None = None
+    max_per_reward: int | None = None
+    max_rewards_per_participant: int | None = None
+    max_amount_per_month: int | None = None
+    commission_months: int | None = None
+    when_referrer_rewarded: bool = False
+    conditions: Mapping[str, Any] | None = None
+
+
+RULE_FIELDS = tuple(each.name for each in fields(RuleTerms) if each.name != "rule_id")
+
+
+def check_campaign(terms: CampaignTerms) -> None:
+    """Raises InvalidCampaign, naming every field that is wrong."""
+    errors: list[Error] = []
+    if not terms.name.strip():
+        errors.append(("name", "required", "Give the campaign a name."))
+    if not is_currency(terms.currency):
+        errors.append(("currency", "unknown_currency", "Use an ISO 4217 code such as USD."))
+    if not terms.qualifying_event.strip():
+        errors.append(("qualifying_event", "required", "Name the event that qualifies, such as purchase."))
+    for name in ("review_above", "budget"):
+        errors += _amount(name, getattr(terms, name), least=1)
+    for name in ("attribution_window_days", "holding_days"):
+        if not 0 <= getattr(terms, name) <= 3650:
+            errors.append((name, "out_of_range", "Use 0 to 3650 days."))
+    if errors:
+        raise InvalidCampaign(errors)
+
+
+def complete_rules(rules: Sequence[RuleTerms]) -> list[RuleTerms]:
+    """The rules with what is implied filled in. Raises InvalidCampaign, naming every field that is wrong."""
+    if not rules:
+        raise InvalidCampaign([("rules", "required", "A campaign needs at least one rule.")])
+    completed = [_complete(rule) for rule in rules]
+    errors = [
+        (f"rules.{position}.{name}", code, message)
+        for position, rule in enumerate(completed)
+        for name, code, message in _rule_errors(rule)
+    ]
+    named = [rule.rule_id for rule in rules if rule.rule_id is not None]
+    if len(named) != len(set(named)):
+        errors.append(("rules", "duplicate", "A rule_id stands there twice."))
+    if errors:
+        raise InvalidCampaign(errors)
+    return completed
+
+
+def _complete(rule: RuleTerms) -> RuleTerms:
+    beneficiary = rule.beneficiary
+    if beneficiary is None and rule.type == RuleType.TRANSACTIONAL:
+        beneficiary = Beneficiary.BUYER
+    if beneficiary is None and rule.type == RuleType.OFFER:
+        beneficiary = Beneficiary.REFERRER if rule.every_n_referrals else Beneficiary.BUYER
+    once_per = rule.once_per or (OncePer.REFERRED if _is_fixed(rule) else OncePer.EVENT)
+    return replace(rule, beneficiary=beneficiary, once_per=once_per)
+
+
+def _is_fixed(rule: RuleTerms) -> bool:
+    if rule.tiers:
+        return all(isinstance(tier, Mapping) and tier.get("rate") is None for tier in rule.tiers)
+    return rule.rate is None
+
+
+def _rule_errors(rule: RuleTerms) -> list[Error]:
+    if rule.type not in RuleType.values:
+        return [("type", "invalid_choice", f"Use one of {', '.join(RuleType.values)}.")]
+    return [*_who_errors(rule), *_how_much_errors(rule), *_limit_errors(rule), *_condition_errors(rule)]
+
+
+def _who_errors(rule: RuleTerms) -> list[Error]:
+    if rule.beneficiary is None:
+        return [("beneficiary", "required", "Say who is rewarded: REFERRER or REFERRED.")]
+    if rule.beneficiary not in Beneficiary.values:
+        return [("beneficiary", "invalid_choice", f"Use one of {', '.join(Beneficiary.values)}.")]
+    allowed = {
+        RuleType.REFERRAL: (Beneficiary.REFERRER, Beneficiary.REFERRED),
+        RuleType.TRANSACTIONAL: (Beneficiary.BUYER,),
+        RuleType.OFFER: (Beneficiary.REFERRER,) if rule.every_n_referrals else tuple(Beneficiary),
+    }[RuleType(rule.type)]
+    if rule.beneficiary not in allowed:
+        return [("beneficiary", "invalid_choice", f"This rule can reward {' or '.join(allowed)}.")]
+    if rule.when_referrer_rewarded and rule.beneficiary != Beneficiary.REFERRED:
+        return [
+            ("when_referrer_rewarded", "invalid", "Only a rule that rewards the REFERRED person can wait for that.")
+        ]
+    return []
+
+
+def _how_much_errors(rule: RuleTerms) -> list[Error]:
+    ways = [name for name in ("amount", "rate", "tiers") if getattr(rule, name) is not None]
+    if len(ways) != 1:
+        return [(ways[1] if ways else "amount", "exactly_one", "Give exactly one of amount, rate and tiers.")]
+    if rule.tiers is not None:
+        return _tier_errors(rule.tiers)
+    return _amount("amount", rule.amount, least=1) + _rate("rate", rule.rate)
+
+
+def _tier_errors(tiers: Sequence[Mapping[str, Any]]) -> list[Error]:
+    if not isinstance(tiers, list) or not tiers or not all(isinstance(tier, Mapping) for tier in tiers):
+        return [("tiers", "invalid", "Give a list of {from_referrals, amount or rate}.")]
+    errors: list[Error] = []
+    for position, tier in enumerate(tiers):
+        place = f"tiers.{position}"
+        if set(tier) - {"from_referrals", "amount", "rate"}:
+            errors.append((place, "unknown_field", "A tier has from_referrals and amount or rate."))
+        start = tier.get("from_referrals")
+        if not isinstance(start, int) or isinstance(start, bool) or start < 1:
+            errors.append((f"{place}.from_referrals", "out_of_range", "Use a whole number from 1."))
+        given = [name for name in ("amount", "rate") if tier.get(name) is not None]
+        if len(given) != 1:
+            errors.append((place, "exactly_one", "Give exactly one of amount and rate."))
+            continue
+        errors += _amount(f"{place}.amount", tier.get("amount"), least=1)
+        errors += _rate_text(f"{place}.rate", tier.get("rate"))
+    starts = [tier.get("from_referrals") for tier in tiers]
+    if not errors and len(starts) != len(set(starts)):
+        errors.append(("tiers", "duplicate", "Two tiers begin at the same number of referrals."))
+    return errors
+
+
+def _rate_text(name: str, value: Any) -> list[Error]:
+    if value is None:
+        return []
+    if not isinstance(value, str):
+        return [(name, "invalid", 'A rate is a decimal string such as "0.05".')]
+    try:
+        return _rate(name, Decimal(value))
+    except InvalidOperation:
+        return [(name, "invalid", 'A rate is a decimal string such as "0.05".')]
+
+
+def _limit_errors(rule: RuleTerms) -> list[Error]:
+    errors = _amount("min_purchase", rule.min_purchase, least=0)
+    for name in ("min_total_spent", "max_per_reward", "max_amount_per_month"):
+        errors += _amount(
+            "max_amount_per_period" if name == "max_amount_per_month" else name, getattr(rule, name), least=1
+        )
+    for name in ("min_purchase_count", "every_n_referrals", "max_rewards_per_participant", "commission_months"):
+        value = getattr(rule, name)
+        if value is not None and not 1 <= value <= 1_000_000:
+            errors.append((name, "out_of_range", "Use a whole number from 1 to 1000000."))
+    if rule.once_per not in OncePer.values:
+        errors.append(("once_per", "invalid_choice", f"Use one of {', '.join(OncePer.values)}."))
+    return errors
+
+
+def _condition_errors(rule: RuleTerms) -> list[Error]:
+    if rule.conditions is None:
+        return []
+    try:
+        conditions.check(rule.conditions)
+    except conditions.InvalidCondition as error:
+        return [("conditions", "invalid", f"{error}".capitalize() + ".")]
+    return []
+
+
+def _amount(name: str, value: Any, *, least: int) -> list[Error]:
+    if value is None:
+        return []
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MAXIMUM_AMOUNT:
+        return [(name, "out_of_range", f"Use a whole number of minor units from {least} to {MAXIMUM_AMOUNT}.")]
+    return []
+
+
+def _rate(name: str, value: Decimal | None) -> list[Error]:
+    if value is None:
+        return []
+    if not value.is_finite() or not 0 < value <= 10:
+        return [(name, "out_of_range", 'Use a decimal above 0 and up to 10: "0.05" is 5 %.')]
+    if value != round(value, 8):
+        return [(name, "out_of_range", "A rate has at most 8 decimals.")]
+    return []
+
+
+def in_words(rule: RuleTerms | RewardRule, currency: str, locale: str = "en") -> str:
+    """`The referrer earns 10 % of each purchase of at least $50.00, at most $20.00, 3 times.`"""
+    who = {"REFERRER": "The referrer", "REFERRED": "The referred person", "BUYER": "The buyer"}[str(rule.beneficiary)]
+    parts = [f"{who} earns {_how_much(rule, currency, locale)} {_for_what(rule, currency, locale)}"]
+    if rule.max_per_reward is not None:
+        parts.append(f"at most {format_money(rule.max_per_reward, currency, locale)} each")
+    if rule.max_rewards_per_participant is not None:
+        times = rule.max_rewards_per_participant
+        parts.append("once" if times == 1 else f"at most {times} times")
+    if rule.max_amount_per_month is not None:
+        parts.append(f"at most {format_money(rule.max_amount_per_month, currency, locale)} a month")
+    if rule.commission_months is not None:
+        parts.append(f"for {rule.commission_months} months after the first")
+    if rule.when_referrer_rewarded:
+        parts.append("when the referrer is rewarded too")
+    if rule.conditions is not None:
+        parts.append(f"if {conditions.in_words(rule.conditions)}")
+    return ", ".join(parts) + "."
+
+
+def percent(rate: Decimal) -> str:
+    return f"{(rate * 100).normalize():f} %"
+
+
+def _how_much(rule: RuleTerms | RewardRule, currency: str, locale: str) -> str:
+    if rule.amount is not None:
+        return format_money(rule.amount, currency, locale)
+    if rule.rate is not None:
+        return f"{percent(rule.rate)} of"
+    steps = []
+    for tier in sorted(rule.tiers or [], key=lambda tier: tier["from_referrals"]):
+        much = format_money(tier["amount"], currency, locale) if tier.get("amount") else percent(Decimal(tier["rate"]))
+        steps.append(f"{much} from {tier['from_referrals']} referrals")
+    return f"{' and '.join(steps)} for" if steps else "nothing for"
+
+
+def _for_what(rule: RuleTerms | RewardRule, currency: str, locale: str) -> str:
+    link = "" if rule.amount is None else "for "
+    if rule.every_n_referrals is not None:
+        return f"{link}every {rule.every_n_referrals} referrals"
+    event = "event" if rule.min_purchase == 0 else "purchase"
+    if rule.min_purchase_count > 1:
+        each = f"the {_ordinal(rule.min_purchase_count)} {event}"
+        each += " and each later one" if rule.once_per == OncePer.EVENT else ""
+    elif rule.once_per == OncePer.EVENT:
+        each = f"each qualifying {event}"
+    else:
+        each = f"the first qualifying {event}" + (" of each referred person" if rule.beneficiary == "REFERRER" else "")
+    if rule.min_purchase:
+        each += f" of at least {format_money(rule.min_purchase, currency, locale)}"
+    if rule.min_total_spent is not None:
+        each += f" once {format_money(rule.min_total_spent, currency, locale)} was spent in all"
+    return f"{link}{each}"
+
+
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+
+
+def _ordinal(number: int) -> str:
+    if 10 <= number % 100 <= 20:
+        return f"{number}th"
+    return f"{number}{_ENDINGS.get(number % 10, 'th')}"

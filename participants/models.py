@@ -1,0 +1,232 @@
+"""People in campaigns, what they did, and the payments behind it."""
+
+from django.db import models
+from django.db.models import Q
+
+from campaigns.models import Campaign
+from referral_rocket.accounts.tenancy import TenantModel
+
+
+class Customer(TenantModel):
+    """A person known to an organization. `email_key` is the normalised e-mail that look-ups use (attribution.py).
+
+    An erased person keeps the row: `email`, `name` and `external_id` are empty, `pseudonym` is shown instead, and
+    `email_key` holds a keyed hash, so that the person is recognised if referred again.
+    """
+
+    email = models.EmailField(max_length=320, null=True)
+    email_key = models.CharField(max_length=320, db_collation="C")
+    name = models.CharField(max_length=200, blank=True, db_collation="C")
+    external_id = models.CharField(max_length=200, null=True, db_collation="C")
+    created_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True)
+    pseudonym = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "email_key"], name="customer_email_once"),
+            models.UniqueConstraint(
+                fields=["organization", "external_id"],
+                condition=Q(external_id__isnull=False),
+                name="customer_external_id_once",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "name"], name="customer_by_name")]
+
+    def __str__(self) -> str:
+        return self.pseudonym or self.name or self.email or str(self.pk)
+
+
+class ProviderCustomer(TenantModel):
+    """A customer's id at a provider (`stripe`, `cus_1`): how payments are attributed and where credit goes."""
+
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="provider_customers", db_constraint=False
+    )
+    provider = models.CharField(max_length=20)
+    provider_id = models.CharField(max_length=200, db_collation="C")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "provider", "provider_id"], name="provider_customer_once"),
+            models.UniqueConstraint(fields=["customer", "provider"], name="one_id_per_provider"),
+        ]
+
+
+class Participant(TenantModel):
+    """A customer in a campaign, with a referral code that is unique across the installation.
+
+    `referred_by` is set once. `attributed_at` is when the referral began to count: the click where one is known,
+    else the join; the attribution window runs from it.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="participants", db_constraint=False)
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="participants", db_constraint=False)
+    referral_code = models.CharField(max_length=32, unique=True, db_collation="C")
+    referred_by = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="referrals", db_constraint=False
+    )
+    attributed_at = models.DateTimeField(null=True)
+    joined_at = models.DateTimeField()
+    banned_at = models.DateTimeField(null=True)
+    ban_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "customer"], name="participant_once"),
+            models.CheckConstraint(condition=~Q(referred_by=models.F("id")), name="participant_not_own_referrer"),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="participant_newest"),
+            models.Index(fields=["campaign", "-id"], name="participant_of_campaign"),
+            models.Index(fields=["referred_by", "-id"], name="participant_referrals"),
+        ]
+
+
+class Click(TenantModel):
+    """Somebody followed a share link."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="clicks", db_constraint=False)
+    at = models.DateTimeField()
+    referrer_host = models.CharField(max_length=255, blank=True)
+    by_bot = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["participant", "-at"], name="click_of_participant"),
+            models.Index(fields=["organization", "at"], name="click_at"),
+            models.Index(fields=["campaign", "at"], name="click_of_campaign"),
+        ]
+
+
+class Source(models.TextChoices):
+    HAND = "HAND", "By hand"
+    API = "API", "API"
+    STRIPE = "STRIPE", "Stripe"
+
+
+class Attribution(models.TextChoices):
+    REFERRAL_CODE = "REFERRAL_CODE", "Referral code"
+    PROVIDER_CUSTOMER = "PROVIDER_CUSTOMER", "Customer id at the provider"
+    EMAIL = "EMAIL", "E-mail"
+
+
+class Payment(TenantModel):
+    """One real payment, however many messages of a provider were about it. Amounts in minor units.
+
+    `amount` is null until a message told it (`invoice_payment.paid` tells only that two ids are one payment).
+    `same_as` is set on the younger of two rows that turned out to be one payment.
+    """
+
+    connection = models.ForeignKey(
+        "integrations.Connection", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    source = models.CharField(max_length=8, choices=Source)
+    transaction_id = models.CharField(max_length=200, null=True, db_collation="C")
+    amount = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, null=True)
+    occurred_at = models.DateTimeField(null=True)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, null=True, related_name="payments", db_constraint=False
+    )
+    attributed_by = models.CharField(max_length=17, choices=Attribution, null=True)
+    email = models.EmailField(max_length=320, null=True)
+    provider_customer_id = models.CharField(max_length=200, null=True, db_collation="C")
+    referral_code = models.CharField(max_length=32, null=True, db_collation="C")
+    country = models.CharField(max_length=2, null=True)
+    tax = models.BigIntegerField(default=0)
+    shipping = models.BigIntegerField(default=0)
+    discount = models.BigIntegerField(default=0)
+    metadata = models.JSONField(default=dict)
+    items = models.JSONField(default=list)
+    same_as = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["connection", "provider_customer_id", "occurred_at"], name="payment_of_provider_customer"
+            ),
+            models.Index(fields=["customer", "-occurred_at"], name="payment_of_customer"),
+        ]
+
+
+class PaymentReference(TenantModel):
+    """An id under which a provider spoke of a payment (intent, invoice, session, charge)."""
+
+    connection = models.ForeignKey(
+        "integrations.Connection", on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="references", db_constraint=False)
+    kind = models.CharField(max_length=30)
+    value = models.CharField(max_length=200, db_collation="C")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connection", "value"], name="payment_reference_once")]
+        indexes = [
+            models.Index(fields=["payment"], name="references_of_payment"),
+            models.Index(fields=["organization", "value"], name="payment_reference_value"),
+        ]
+
+
+class EventOutcome(models.TextChoices):
+    QUALIFIED = "QUALIFIED", "Qualified"
+    NOT_QUALIFIED = "NOT_QUALIFIED", "Not qualified"
+
+
+class QualifyingEvent(TenantModel):
+    """What a participant did in a campaign. One occurrence is one row, whoever reported it and how often.
+
+    `net_amount` is the amount less what was refunded. An undone event keeps its row and gives its
+    `transaction_id` free.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="events", db_constraint=False)
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="events", db_constraint=False)
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False
+    )
+    source = models.CharField(max_length=8, choices=Source)
+    type = models.CharField(max_length=60)
+    transaction_id = models.CharField(max_length=200, null=True, db_collation="C")
+    amount = models.BigIntegerField(null=True)
+    net_amount = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, null=True)
+    occurred_at = models.DateTimeField()
+    country = models.CharField(max_length=2, null=True)
+    tax = models.BigIntegerField(default=0)
+    shipping = models.BigIntegerField(default=0)
+    discount = models.BigIntegerField(default=0)
+    metadata = models.JSONField(default=dict)
+    items = models.JSONField(default=list)
+    outcome = models.CharField(max_length=13, choices=EventOutcome, default=EventOutcome.NOT_QUALIFIED)
+    differs = models.BooleanField(default=False)
+    repeats = models.PositiveIntegerField(default=0)
+    actor = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    undone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["campaign", "transaction_id"],
+                condition=Q(transaction_id__isnull=False, undone_at__isnull=True),
+                name="event_transaction_once",
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "participant", "type"],
+                condition=Q(transaction_id__isnull=True, undone_at__isnull=True),
+                name="event_without_transaction_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__isnull=True) | Q(transaction_id__isnull=False), name="event_amount_has_transaction"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="event_newest"),
+            models.Index(fields=["campaign", "-id"], name="event_of_campaign"),
+            models.Index(fields=["participant", "-occurred_at"], name="event_of_participant"),
+            models.Index(fields=["organization", "transaction_id"], name="event_by_transaction"),
+            models.Index(fields=["payment"], condition=Q(payment__isnull=False), name="event_of_payment"),
+        ]

@@ -1,0 +1,58 @@
+"""`/r/{referral_code}`: the share link. Stores the click and passes the visitor on, code and query string in hand."""
+
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from participants.selectors import shared_link
+from participants.services import click_store
+from referral_rocket.accounts.scoping import tenant
+
+# Said by the programs that fetch a link to preview it or to index it; they aren't visitors.
+_BOTS = ("bot", "crawl", "spider", "preview", "facebookexternalhit", "slurp", "curl", "wget", "python-requests")
+
+
+@require_safe
+def follow(request: HttpRequest, referral_code: str) -> HttpResponse:
+    """302 to the campaign's landing page, or the campaign's own plain page; 404 for an unknown code."""
+    participant = shared_link(referral_code)
+    if participant is None or participant.customer.erased_at is not None:
+        raise Http404("This link isn't known here.")
+    if request.method == "GET":
+        with tenant(participant.organization):
+            click_store(participant=participant, referrer_host=_host(request), by_bot=_by_bot(request))
+    landing_url = participant.campaign.landing_url
+    if landing_url:
+        target = with_code(landing_url, request.META.get("QUERY_STRING", ""), participant.referral_code)
+        return _uncached(HttpResponseRedirect(target))
+    context = {
+        "campaign": participant.campaign,
+        "referrer_name": participant.customer.name,
+        "referral_code": participant.referral_code,
+    }
+    return _uncached(render(request, "share/campaign.html", context))
+
+
+def with_code(landing_url: str, visitor_query: str, code: str) -> str:
+    """The landing page's address with its own query string and fragment, the visitor's, and `referral_code`."""
+    parts = urlsplit(landing_url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True) + parse_qsl(visitor_query, keep_blank_values=True)
+    kept = [(name, value) for name, value in pairs if name != "referral_code"]
+    return urlunsplit(parts._replace(query=urlencode([*kept, ("referral_code", code)])))
+
+
+def _host(request: HttpRequest) -> str:
+    return urlsplit(request.headers.get("Referer", "")).hostname or ""
+
+
+def _by_bot(request: HttpRequest) -> bool:
+    agent = request.headers.get("User-Agent", "").lower()
+    return not agent or any(word in agent for word in _BOTS)
+
+
+def _uncached(response: HttpResponse) -> HttpResponse:
+    # A cached redirect would hide later clicks, and outlive a changed landing page.
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,83 @@
+"""What can go wrong with rewards, named by the codes of api.md. `message` is for the person who asked."""
+
+from uuid import UUID
+
+
+class RewardsError(Exception):
+    code = "conflict"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRewardTransition(RewardsError):
+    """The reward isn't in a state from which this can be done (any more)."""
+
+    code = "invalid_transition"
+
+
+class BeingIssued(RewardsError):
+    """Somebody holds the claim on the reward."""
+
+    code = "being_issued"
+
+
+class FulfilledByMethod(RewardsError):
+    """A provider issues this reward, so it can't be confirmed by hand."""
+
+    code = "fulfilled_by_method"
+
+
+class AmountExceedsOwed(RewardsError):
+    code = "amount_exceeds_owed"
+
+
+class InvalidReward(RewardsError):
+    """A reward can't be given like this; `field` names what is wrong."""
+
+    code = "invalid"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class EventRefused(RewardsError):
+    """An event that can't be recorded: understood, but impossible. `code` says why."""
+
+    def __init__(self, code: str, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.field = field
+
+
+class TransactionConflict(RewardsError):
+    """The transaction was reported before for another participant."""
+
+    code = "transaction_conflict"
+
+
+class EventNotUndoable(RewardsError):
+    """Only events marked by hand can be undone, once, and while none of their rewards is issued or being issued."""
+
+    code = "not_undoable"
+
+
+class UnknownRewards(RewardsError):
+    """Some of the rewards that were named don't exist in this organization."""
+
+    code = "not_found"
+
+    def __init__(self, reward_ids: list[UUID]) -> None:
+        super().__init__(f"No such reward: {', '.join(map(str, reward_ids[:5]))}.")
+
+
+class ConnectionRequired(RewardsError):
+    """The method's provider has no active connection, or several and none was named."""
+
+    code = "connection_required"
+
+
+class BatchNotCancelable(RewardsError):
+    code = "invalid_transition"

@@ -1,0 +1,228 @@
+"""Rewards, why they were earned, and how they are issued. All amounts are in minor units of their currency."""
+
+from django.db import models
+from django.db.models import Q
+
+from campaigns.models import Beneficiary, Campaign, FulfilmentKind, RewardRule
+from integrations.models import Connection
+from participants.models import Customer, Participant, QualifyingEvent
+from referral_rocket.accounts.tenancy import TenantModel
+from rewards.states import (
+    AttemptOutcome,
+    BatchStatus,
+    ClaimKind,
+    ItemOutcome,
+    RewardStatus,
+    RewardType,
+    WaitingFor,
+)
+
+
+def key(to: type[models.Model] | str, **options: object) -> "models.ForeignKey[object, object]":
+    """A foreign key whose constraint is the composite one that the migration adds (accounts.tenancy.CompositeKey)."""
+    return models.ForeignKey(to, on_delete=models.PROTECT, db_constraint=False, **options)  # type: ignore[arg-type,misc]
+
+
+class Reward(TenantModel):
+    """An amount owed to one participant, or to be taken back: always positive, the status gives the direction.
+
+    `earned_amount` never changes. `amount` is what is owed now and, once issued, what was issued. Only
+    `services.door` writes status and amounts.
+    """
+
+    campaign = key(Campaign, related_name="rewards")
+    participant = key(Participant, related_name="rewards")
+    customer = key(Customer, related_name="rewards")
+    rule = key(RewardRule, null=True, related_name="rewards")
+    event = key(QualifyingEvent, null=True, related_name="rewards")
+    beneficiary = models.CharField(max_length=8, choices=Beneficiary, null=True)
+    transaction_id = models.CharField(max_length=200, null=True, db_collation="C")
+    type = models.CharField(max_length=13, choices=RewardType)
+    status = models.CharField(max_length=17, choices=RewardStatus)
+    amount = models.BigIntegerField()
+    earned_amount = models.BigIntegerField()
+    # What is left of `earned_amount` after refunds: budget and caps count this. 0 once canceled.
+    target_amount = models.BigIntegerField()
+    uncut_amount = models.BigIntegerField(null=True)
+    remainder_amount = models.BigIntegerField(default=0)
+    refunded_amount = models.BigIntegerField(default=0)
+    currency = models.CharField(max_length=3)
+    reason = models.CharField(max_length=500, null=True)
+    external_ref = models.CharField(max_length=200, null=True)
+    waiting_for = models.CharField(max_length=11, choices=WaitingFor, null=True)
+    fulfilment_kind = models.CharField(max_length=7, choices=FulfilmentKind, default=FulfilmentKind.METHOD)
+    fulfilment_method = models.CharField(max_length=20, default="MANUAL")
+    method = models.CharField(max_length=20, null=True)
+    provider_reference = models.CharField(max_length=255, null=True)
+    # Grows only when the provider proved that the money came back: the idempotency key is `reward_id:issue_number`.
+    issue_number = models.PositiveIntegerField(default=1)
+    earned_at = models.DateTimeField()
+    releases_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
+    issued_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["event", "rule"], condition=Q(event__isnull=False), name="reward_once_per_event_and_rule"
+            ),
+            models.CheckConstraint(condition=Q(amount__gte=0, earned_amount__gt=0), name="reward_amounts_positive"),
+            models.CheckConstraint(
+                condition=Q(status=RewardStatus.CANCELED) | Q(amount__gt=0), name="reward_amount_above_zero"
+            ),
+            models.CheckConstraint(condition=Q(amount__lte=models.F("earned_amount")), name="reward_amount_not_raised"),
+            models.CheckConstraint(
+                condition=~Q(status=RewardStatus.AVAILABLE) | Q(issued_at__isnull=False), name="reward_issued_when"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="reward_newest"),
+            models.Index(fields=["organization", "status", "-id"], name="reward_by_status"),
+            models.Index(fields=["campaign", "status", "-id"], name="reward_of_campaign"),
+            models.Index(fields=["participant", "-id"], name="reward_of_participant"),
+            models.Index(fields=["customer", "-id"], name="reward_of_customer"),
+            models.Index(fields=["organization", "transaction_id"], name="reward_by_transaction"),
+            models.Index(fields=["event"], name="reward_of_event"),
+            models.Index(
+                fields=["campaign", "participant", "due_at"], condition=Q(status="PENDING"), name="reward_due"
+            ),
+            models.Index(fields=["releases_at"], condition=Q(status="EARNED"), name="reward_to_release"),
+        ]
+
+
+class Decision(TenantModel):
+    """What one rule made of one event, paying or not, with the reason."""
+
+    event = key(QualifyingEvent, related_name="decisions")
+    rule = key(RewardRule, related_name="+")
+    outcome = models.CharField(max_length=12, choices=[("REWARDED", "Rewarded"), ("NOT_REWARDED", "Not rewarded")])
+    code = models.CharField(max_length=40)
+    message = models.CharField(max_length=500)
+    reward = key(Reward, null=True, related_name="decisions")
+    uncut_amount = models.BigIntegerField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["event", "rule"], name="decision_once")]
+
+
+class RewardTransition(TenantModel):
+    """One change of one reward, append-only: its rows in order of `id` replay to the present state."""
+
+    reward = key(Reward, related_name="transitions")
+    at = models.DateTimeField()
+    from_status = models.CharField(max_length=17, choices=RewardStatus, null=True)
+    to_status = models.CharField(max_length=17, choices=RewardStatus)
+    actor = models.CharField(max_length=80)
+    reason = models.CharField(max_length=500, blank=True)
+    amount_before = models.BigIntegerField()
+    amount_after = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["reward", "id"], name="transition_of_reward")]
+
+
+class RewardTotals(TenantModel):
+    """Number and sums of a campaign's rewards in one status and currency, kept by the door in each transaction.
+
+    The targets of all statuses together are what the campaign has used of its budget.
+    """
+
+    campaign = key(Campaign, related_name="totals")
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=17, choices=RewardStatus)
+    count = models.BigIntegerField(default=0)
+    amount = models.BigIntegerField(default=0)
+    target = models.BigIntegerField(default=0)
+
+    class Meta:
+        # No check that they aren't negative: the proposed row of an upsert is checked before it is added.
+        constraints = [models.UniqueConstraint(fields=["campaign", "currency", "status"], name="totals_once")]
+        indexes = [models.Index(fields=["organization", "status"], name="totals_by_status")]
+
+
+class Claim(TenantModel):
+    """The right to issue a reward. At most one is open per reward; whoever issues takes it first."""
+
+    reward = key(Reward, related_name="claims")
+    kind = models.CharField(max_length=12, choices=ClaimKind)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["reward"], condition=Q(closed_at__isnull=True), name="one_open_claim")
+        ]
+
+
+class RewardBatch(TenantModel):
+    """One press of Issue Reward: some due rewards, one method, one result per reward."""
+
+    campaign = key(Campaign, null=True, related_name="batches")
+    method = models.CharField(max_length=20)
+    connection = key(Connection, null=True, related_name="+")
+    status = models.CharField(max_length=8, choices=BatchStatus, default=BatchStatus.QUEUED)
+    note = models.CharField(max_length=500, blank=True)
+    reference = models.CharField(max_length=200, blank=True)
+    actor = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "-id"], name="batch_newest")]
+
+
+class BatchItem(TenantModel):
+    """One reward of a batch, with the amount that is issued and how it ended."""
+
+    batch = key(RewardBatch, related_name="items")
+    reward = key(Reward, related_name="batch_items")
+    claim = key(Claim, null=True, related_name="+")
+    connection = key(Connection, null=True, related_name="+")
+    amount = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    outcome = models.CharField(max_length=9, choices=ItemOutcome, default=ItemOutcome.QUEUED)
+    code = models.CharField(max_length=40, blank=True)
+    message = models.CharField(max_length=500, blank=True)
+    provider_reference = models.CharField(max_length=255, null=True)
+    # Set with each attempt's row, before the call, and cleared by an answer that leaves no doubt: while it is set the
+    # provider is asked what it did before anything is sent.
+    in_doubt = models.BooleanField(default=False)
+    tries = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField()
+    leased_until = models.DateTimeField(null=True)
+    lease_token = models.UUIDField(null=True)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["batch", "reward"], name="batch_item_once")]
+        indexes = [
+            models.Index(fields=["batch", "outcome", "id"], name="item_of_batch"),
+            models.Index(fields=["reward"], name="item_of_reward"),
+            models.Index(fields=["next_attempt_at"], condition=Q(outcome="QUEUED"), name="item_to_issue"),
+            models.Index(fields=["organization", "id"], condition=Q(outcome="UNKNOWN"), name="item_unknown"),
+        ]
+
+
+class IssueAttempt(TenantModel):
+    """One call to a provider for one item, committed before the call. `exchanges` are redacted requests and answers."""
+
+    item = key(BatchItem, related_name="attempts")
+    reward = key(Reward, related_name="attempts")
+    idempotency_key = models.CharField(max_length=255)
+    recipient_provider_id = models.CharField(max_length=200, null=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=9, choices=AttemptOutcome, default=AttemptOutcome.STARTED)
+    code = models.CharField(max_length=40, blank=True)
+    message = models.CharField(max_length=500, blank=True)
+    provider_reference = models.CharField(max_length=255, null=True)
+    exchanges = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["item", "id"], name="attempt_of_item"),
+            models.Index(fields=["reward", "id"], name="attempt_of_reward"),
+        ]

@@ -1,0 +1,251 @@
+"""Batches: some due rewards, one method, one result per reward. Making one claims its rewards; issuing.py does the rest.
+
+Making a batch is one transaction. Killed before its commit, no reward is claimed; after it, the sweep finds the items,
+whether the nudge arrived or not. The same rewards in two batches at once: each reward's claim goes to one of them, the
+other has the item as `FAILED`, `being_issued`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from campaigns.models import FulfilmentKind
+from campaigns.services import MANUAL, methods
+from integrations.errors import ConnectionRequired as NoConnection
+from integrations.models import Connection
+from integrations.selectors import connection_for_method
+from referral_rocket.accounts.models import Organization
+from referral_rocket.activity.services import Happening, record
+from referral_rocket.kit import clock
+from rewards.errors import BatchNotCancelable, ConnectionRequired, InvalidReward, UnknownRewards
+from rewards.models import BatchItem, Claim, Reward, RewardBatch
+from rewards.services.claims import claimed, claims_close, claims_open
+from rewards.states import BatchStatus, ClaimKind, ItemOutcome, RewardStatus
+
+MAXIMUM_REWARDS = 10_000
+CHUNK = 1_000
+PREVIEWED = 200
+
+_MESSAGES = {
+    "not_due": "This reward isn't due: it was issued, canceled or is still waiting.",
+    "being_issued": "Somebody else is issuing this reward right now. Look at its page to see how that ends.",
+    "fulfilled_by_webhook": "Your own system issues this reward, by webhook.",
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What a batch is made of: the rewards named, or all that is due in a campaign at that moment."""
+
+    reward_ids: Sequence[UUID] = ()
+    campaign_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class PlannedItem:
+    """A reward and what a batch would make of it: `code` is None where it would be issued."""
+
+    reward: Reward
+    code: str | None
+
+    @property
+    def message(self) -> str:
+        return _MESSAGES[self.code] if self.code else ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch would do, without doing it. `totals` are (currency, number, amount) of what would be issued."""
+
+    items: Sequence[PlannedItem]
+    totals: Sequence[tuple[str, int, int]]
+    problems: Sequence[tuple[str, int]]
+
+    @property
+    def issuable(self) -> int:
+        return sum(item.code is None for item in self.items)
+
+
+def batch_plan(*, method: str, selection: Selection, connection_id: UUID | None = None) -> Plan:
+    """Raises UnknownRewards, ConnectionRequired, InvalidReward."""
+    _connection(method, connection_id)
+    return _plan(list(_selected(selection).select_related("customer", "campaign")), selection)
+
+
+@transaction.atomic
+def batch_create(
+    *,
+    organization: Organization,
+    method: str,
+    selection: Selection,
+    actor: str,
+    connection_id: UUID | None = None,
+    note: str = "",
+    reference: str = "",
+) -> RewardBatch:
+    """Claim what is due of the selection and queue it. Raises UnknownRewards, ConnectionRequired, InvalidReward."""
+    connection = _connection(method, connection_id)
+    # Locked in key order: what another transaction is changing is waited for, and seen as it then stands.
+    rewards = list(_selected(selection).select_for_update(no_key=True, of=("self",)).order_by("pk"))
+    plan = _plan(rewards, selection)
+    batch = RewardBatch.objects.create(
+        organization=organization,
+        campaign_id=_only_campaign(rewards),
+        method=method,
+        connection=connection,
+        note=note,
+        reference=reference,
+        actor=actor,
+        created_at=clock.wall(),
+    )
+    _add_items(organization, batch, plan)
+    record(
+        organization=organization,
+        actor=actor,
+        happenings=[
+            Happening("batch.created", "batch", batch.pk, batch.campaign_id, {"method": method, "total": len(rewards)})
+        ],
+    )
+    finish_if_done([batch.pk])
+    batch.refresh_from_db()
+    return batch
+
+
+def _connection(method: str, connection_id: UUID | None) -> Connection | None:
+    if method not in methods():
+        raise InvalidReward("method", f"Use one of {', '.join(methods())}.")
+    if method == MANUAL:
+        return None
+    try:
+        return connection_for_method(method=method, connection_id=connection_id)
+    except NoConnection as error:
+        raise ConnectionRequired(str(error)) from error
+
+
+def _selected(selection: Selection) -> QuerySet[Reward]:
+    if selection.campaign_id is not None:
+        return Reward.objects.filter(
+            campaign=selection.campaign_id, status=RewardStatus.PENDING, fulfilment_kind=FulfilmentKind.METHOD
+        ).order_by("pk")
+    if len(set(selection.reward_ids)) > MAXIMUM_REWARDS:
+        raise InvalidReward("reward_ids", f"A batch takes at most {MAXIMUM_REWARDS} rewards; make several.")
+    return Reward.objects.filter(pk__in=set(selection.reward_ids)).order_by("pk")
+
+
+def _plan(rewards: Sequence[Reward], selection: Selection) -> Plan:
+    missing = set(selection.reward_ids) - {reward.pk for reward in rewards}
+    if missing:
+        raise UnknownRewards(sorted(missing))
+    taken = claimed(reward.pk for reward in rewards)
+    if selection.campaign_id is not None:
+        rewards = [reward for reward in rewards if reward.pk not in taken]
+    items = [PlannedItem(reward, _obstacle(reward, taken)) for reward in rewards]
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for item in items:
+        if item.code is None:
+            sums[item.reward.currency][0] += 1
+            sums[item.reward.currency][1] += item.reward.amount
+    problems = Counter(item.code for item in items if item.code)
+    return Plan(
+        items=items,
+        totals=[(currency, number, amount) for currency, (number, amount) in sorted(sums.items())],
+        problems=sorted(problems.items()),
+    )
+
+
+def _obstacle(reward: Reward, taken: set[UUID]) -> str | None:
+    if reward.pk in taken:
+        return "being_issued"
+    if reward.status != RewardStatus.PENDING:
+        return "not_due"
+    return None
+
+
+def _only_campaign(rewards: Sequence[Reward]) -> UUID | None:
+    campaigns = {reward.campaign_id for reward in rewards}
+    return campaigns.pop() if len(campaigns) == 1 else None
+
+
+def _add_items(organization: Organization, batch: RewardBatch, plan: Plan) -> None:
+    now = clock.wall()
+    for start in range(0, len(plan.items), CHUNK):
+        chunk = plan.items[start : start + CHUNK]
+        free = [item.reward for item in chunk if item.code is None]
+        claims = claims_open(organization=organization, rewards=free, kind=ClaimKind.BATCH)
+        BatchItem.objects.bulk_create(_item(batch, planned, claims.get(planned.reward.pk), now) for planned in chunk)
+
+
+def _item(batch: RewardBatch, planned: PlannedItem, claim: Claim | None, now: datetime) -> BatchItem:
+    code = planned.code or (None if claim else "being_issued")
+    return BatchItem(
+        organization_id=batch.organization_id,
+        batch=batch,
+        reward=planned.reward,
+        claim=claim,
+        connection_id=batch.connection_id,
+        amount=planned.reward.amount,
+        currency=planned.reward.currency,
+        outcome=ItemOutcome.FAILED if code else ItemOutcome.QUEUED,
+        code=code or "",
+        message=_MESSAGES[code] if code else "",
+        next_attempt_at=now,
+        updated_at=now,
+    )
+
+
+def finish_if_done(batch_ids: Sequence[UUID]) -> None:
+    """End the batches in which nothing is queued any more. The batch rows are locked in key order."""
+    batches = (
+        RewardBatch.objects.select_for_update(no_key=True)
+        .filter(pk__in=batch_ids, status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING])
+        .order_by("pk")
+    )
+    for batch in batches:
+        if BatchItem.objects.filter(batch=batch, outcome=ItemOutcome.QUEUED).exists():
+            continue
+        batch.status, batch.finished_at = BatchStatus.FINISHED, clock.wall()
+        batch.save(update_fields=["status", "finished_at"])
+        record(
+            organization=batch.organization,
+            actor=batch.actor,
+            happenings=[Happening("batch.finished", "batch", batch.pk, batch.campaign_id, {"method": batch.method})],
+        )
+
+
+@transaction.atomic
+def batch_cancel(*, organization: Organization, batch: RewardBatch, actor: str) -> RewardBatch:
+    """Free what nobody has started; what is under way ends first. Raises BatchNotCancelable once finished.
+
+    An item that has been tried is left to the runner, whatever came of the try: the provider may have acted.
+    """
+    held = RewardBatch.objects.select_for_update(no_key=True).get(pk=batch.pk)
+    if held.status == BatchStatus.CANCELED:
+        return held
+    if held.status == BatchStatus.FINISHED:
+        raise BatchNotCancelable("The batch is finished; there is nothing left to cancel.")
+    untouched = list(
+        BatchItem.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+        .filter(batch=held, outcome=ItemOutcome.QUEUED, tries=0, in_doubt=False)
+        .order_by("pk")
+    )
+    BatchItem.objects.filter(pk__in=[item.pk for item in untouched]).update(
+        outcome=ItemOutcome.FAILED,
+        code="canceled",
+        message="The batch was canceled before this reward was sent. It is still due.",
+        updated_at=clock.wall(),
+    )
+    claims_close(item.claim_id for item in untouched if item.claim_id)
+    if not BatchItem.objects.filter(batch=held, outcome=ItemOutcome.QUEUED).exists():
+        held.status, held.finished_at = BatchStatus.CANCELED, clock.wall()
+        held.save(update_fields=["status", "finished_at"])
+    record(
+        organization=organization,
+        actor=actor,
+        happenings=[Happening("batch.canceled", "batch", held.pk, held.campaign_id, {"freed": len(untouched)})],
+    )
+    return held

@@ -1,0 +1,183 @@
+"""What a person or the tenant's own system says about a reward: it was issued, it won't be, it may be, give one.
+
+Each service is one transaction: killed before its commit nothing happened, and saying it again does it. Said twice at
+once, the row lock of the first makes the second one look again and find it done.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from campaigns.models import Campaign, FulfilmentKind
+from campaigns.services import MANUAL
+from participants.models import Participant
+from referral_rocket.accounts.models import Organization
+from referral_rocket.kit import clock
+from referral_rocket.kit.money import MAXIMUM_AMOUNT
+from rewards.errors import (
+    AmountExceedsOwed,
+    BeingIssued,
+    FulfilledByMethod,
+    InvalidReward,
+    InvalidRewardTransition,
+)
+from rewards.models import Reward
+from rewards.services.claims import claimed, claims_close, claims_open
+from rewards.services.door import Move, rewards_create, rewards_move
+from rewards.services.standing import budget_used
+from rewards.states import ClaimKind, RewardStatus, RewardType, WaitingFor
+
+
+@transaction.atomic
+def reward_confirm(
+    *, organization: Organization, reward: Reward, actor: str, amount: int | None = None, reference: str | None = None
+) -> Reward:
+    """Record that a due reward was issued by hand, whole or in part; what is left is dropped, on record.
+
+    The same confirmation again changes nothing. Raises FulfilledByMethod, BeingIssued, InvalidRewardTransition,
+    AmountExceedsOwed.
+    """
+    held = _hold(reward)
+    if held.status == RewardStatus.AVAILABLE and held.amount == (held.amount if amount is None else amount):
+        _check_by_hand(held)
+        return held
+    _check_confirmable(held, RewardStatus.AVAILABLE)
+    if amount is not None and amount > held.amount:
+        raise AmountExceedsOwed(f"{amount} is more than the {held.amount} owed.")
+    claims = claims_open(organization=organization, rewards=[held], kind=ClaimKind.CONFIRMATION)
+    if not claims:
+        raise BeingIssued("Somebody is issuing this reward right now.")
+    issued = held.amount if amount is None else amount
+    move = Move(
+        held,
+        RewardStatus.AVAILABLE,
+        amount=issued,
+        remainder_amount=held.amount - issued,
+        method=MANUAL,
+        provider_reference=reference,
+        issued_at=clock.now(organization),
+    )
+    rewards_move(organization=organization, moves=[move], actor=actor, reason="confirmed")
+    claims_close(claim.pk for claim in claims.values())
+    return held
+
+
+@transaction.atomic
+def reward_cancel(*, organization: Organization, reward: Reward, actor: str, reason: str) -> Reward:
+    """Record that a due reward will not be issued. Raises like reward_confirm."""
+    held = _hold(reward)
+    if held.status == RewardStatus.CANCELED:
+        _check_by_hand(held)
+        return held
+    _check_confirmable(held, RewardStatus.CANCELED)
+    move = Move(held, RewardStatus.CANCELED, target_amount=0, reason=reason)
+    rewards_move(organization=organization, moves=[move], actor=actor, reason="canceled")
+    return held
+
+
+def _hold(reward: Reward) -> Reward:
+    return Reward.objects.select_for_update(no_key=True).get(pk=reward.pk)
+
+
+def _check_by_hand(held: Reward) -> None:
+    if held.fulfilment_kind == FulfilmentKind.METHOD and held.fulfilment_method != MANUAL:
+        raise FulfilledByMethod(
+            f"This reward is issued by {held.fulfilment_method}. Issue it from the Reward Due table."
+        )
+
+
+def _check_confirmable(held: Reward, wanted: str) -> None:
+    _check_by_hand(held)
+    if claimed([held.pk]):
+        raise BeingIssued("A batch is issuing this reward.")
+    if held.status != RewardStatus.PENDING:
+        raise InvalidRewardTransition(f"The reward is {held.status}; it can't become {wanted}.")
+
+
+@transaction.atomic
+def reward_approve(*, organization: Organization, reward: Reward, actor: str) -> Reward:
+    """Let a reward out of review: it becomes due, or waits for the rest of its holding period."""
+    held = _hold_in_review(reward, "approved")
+    now = clock.now(organization)
+    if held.releases_at is not None and held.releases_at > now:
+        move = Move(held, RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
+    else:
+        move = becomes_due(held, now)
+    rewards_move(organization=organization, moves=[move], actor=actor, reason="approved")
+    return held
+
+
+@transaction.atomic
+def reward_reject(*, organization: Organization, reward: Reward, actor: str, reason: str) -> Reward:
+    """Refuse a reward in review; the reason is shown with it."""
+    held = _hold_in_review(reward, "rejected")
+    move = Move(held, RewardStatus.CANCELED, target_amount=0, reason=reason)
+    rewards_move(organization=organization, moves=[move], actor=actor, reason="rejected")
+    return held
+
+
+def _hold_in_review(reward: Reward, wanted: str) -> Reward:
+    held = Reward.objects.select_for_update(no_key=True, of=("self",)).select_related("campaign").get(pk=reward.pk)
+    if held.status != RewardStatus.EARNED or held.waiting_for != WaitingFor.REVIEW:
+        raise InvalidRewardTransition(f"The reward is {held.status} and not in review; it can't be {wanted}.")
+    return held
+
+
+def becomes_due(reward: Reward, now: datetime) -> Move:
+    """The step to PENDING, in which the campaign's fulfilment of this moment is fixed for the reward."""
+    return Move(
+        reward,
+        RewardStatus.PENDING,
+        due_at=now,
+        fulfilment_kind=reward.campaign.fulfilment_kind,
+        fulfilment_method=reward.campaign.fulfilment_method,
+    )
+
+
+@transaction.atomic
+def reward_give(
+    *,
+    organization: Organization,
+    participant: Participant,
+    amount: int,
+    reason: str,
+    actor: str,
+    external_ref: str | None = None,
+) -> Reward:
+    """A one-time reward, due at once (after review where its amount asks for it). It counts against the budget.
+
+    Raises InvalidReward.
+    """
+    if not 1 <= amount <= MAXIMUM_AMOUNT:
+        raise InvalidReward("amount", f"An amount is from 1 to {MAXIMUM_AMOUNT}.")
+    if participant.banned_at or participant.customer.erased_at:
+        raise InvalidReward("participant_id", "This participant is banned or was erased, and earns nothing.")
+    campaign = Campaign.objects.select_for_update(no_key=True).get(pk=participant.campaign_id)
+    if campaign.budget is not None and budget_used(campaign.pk) + amount > campaign.budget:
+        raise InvalidReward("amount", "The campaign's budget doesn't suffice for this.")
+    now = clock.now(organization)
+    reward = Reward(
+        organization=organization,
+        campaign=campaign,
+        participant=participant,
+        customer=participant.customer,
+        type=RewardType.ONE_TIME,
+        status=RewardStatus.PENDING,
+        amount=amount,
+        earned_amount=amount,
+        target_amount=amount,
+        currency=campaign.currency,
+        reason=reason,
+        external_ref=external_ref,
+        fulfilment_kind=campaign.fulfilment_kind,
+        fulfilment_method=campaign.fulfilment_method,
+        earned_at=now,
+        releases_at=now,
+        due_at=now,
+        created_at=now,
+        updated_at=now,
+    )
+    if campaign.review_above is not None and amount > campaign.review_above:
+        reward.status, reward.waiting_for, reward.due_at = RewardStatus.EARNED, WaitingFor.REVIEW, None
+    rewards_create(organization=organization, rewards=[reward], actor=actor, reason=reason)
+    return reward

@@ -1,0 +1,348 @@
+"""Issuing: the runner that works off the items of batches, at most once per reward, whatever happens.
+
+The items of a connection are worked off by one runner at a time, which holds a lease on the connection. For each item:
+
+1. In one transaction the item is leased, marked as in doubt, and its IssueAttempt is written with the idempotency key
+   `reward_id:n`. Killed before the commit, nothing was sent and nothing is on record.
+2. Outside any transaction the provider is called, from a thread that never touches the database. Killed here, or
+   answered by the provider after the time-out, the item stays in doubt: once the lease has run out, the next runner
+   asks the provider what it did (`look_up`) before it sends anything, and sends with the same key.
+3. In a second transaction the answer is written: item, claim, reward and history together, if the lease still holds
+   (outcomes.py). Killed before the commit, the money is out and unrecorded, and 2 applies: the look-up finds it.
+
+An item in doubt keeps its claim, so nobody else can issue the reward meanwhile. What stays in doubt after five tries
+becomes UNKNOWN and is shown to a person; `reconcile` looks it up again. It is never sent blindly.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db.models import Min
+
+from campaigns.services import MANUAL
+from integrations import registry
+from integrations.base import Access, IssueOrder, PayoutAdapter, Recipient
+from integrations.errors import OutcomeUnknown, ProviderError
+from integrations.models import Connection
+from integrations.selectors import access_of
+from integrations.services import connection_needs_attention
+from referral_rocket.accounts.models import Organization
+from referral_rocket.accounts.scoping import every_organization, tenant
+from referral_rocket.kit import clock
+from referral_rocket.kit.leases import Lease, free
+from rewards.models import BatchItem, IssueAttempt, Reward, RewardBatch
+from rewards.services.batches import finish_if_done
+from rewards.services.claims import claims_close
+from rewards.services.door import Move, rewards_move
+from rewards.services.outcomes import Answer, Answered, answers_write, needs_attention
+from rewards.states import BatchStatus, ItemOutcome, RewardStatus
+
+ACTOR = "system:issuing"
+# A run yields after this long, so that no connection keeps a worker to itself.
+RUN_SECONDS = 20
+CLAIM = 50
+THREADS = 16
+
+log = structlog.get_logger(__name__)
+
+
+def run(*, seconds: float = RUN_SECONDS) -> int:
+    """Work off what is queued, connection by connection, for at most about `seconds`; how many items were tried."""
+    deadline = time.monotonic() + seconds
+    tried = 0
+    while time.monotonic() < deadline:
+        lane = _next_lane()
+        if lane is None:
+            break
+        tried += _run_lane(lane, deadline)
+    return tried
+
+
+@dataclass
+class _Lane:
+    """The queued items of one connection, or those by hand of one organization (`connection` None)."""
+
+    organization: Organization
+    connection: Connection | None
+    lease: Lease
+
+
+def _next_lane() -> _Lane | None:
+    """The lane whose item has waited longest and that nobody works on. Two runners never get the same one."""
+    with every_organization("sweep of batches"):
+        now = clock.wall()
+        due = (
+            BatchItem.objects.filter(free(now), outcome=ItemOutcome.QUEUED, next_attempt_at__lte=now)
+            .values_list("organization", "connection")
+            .annotate(Min("next_attempt_at"))
+            .order_by("next_attempt_at__min")
+        )
+        for organization_id, connection_id, _ in due:
+            organization = Organization.objects.get(pk=organization_id)
+            lease = Lease.new()
+            if connection_id is None:
+                return _Lane(organization, None, lease)
+            connection = (
+                Connection.objects.select_for_update(skip_locked=True, no_key=True)
+                .filter(free(now), pk=connection_id)
+                .first()
+            )
+            if connection is not None:
+                Connection.objects.filter(pk=connection.pk).update(leased_until=lease.until, lease_token=lease.token)
+                return _Lane(organization, connection, lease)
+    return None
+
+
+def _run_lane(lane: _Lane, deadline: float) -> int:
+    if lane.connection is None:
+        return _run_by_hand(lane)
+    try:
+        return _run_connection(lane, lane.connection, deadline)
+    finally:
+        with tenant(lane.organization):
+            Connection.objects.filter(pk=lane.connection.pk, lease_token=lane.lease.token).update(
+                leased_until=None, lease_token=None
+            )
+
+
+# By hand: nothing is sent, so claim and result are one transaction ------------------------------------------------
+
+
+def _run_by_hand(lane: _Lane) -> int:
+    with tenant(lane.organization):
+        items = _claim_items(lane, limit=500)
+        due = _drop_what_is_not_due(items)
+        batches = {item.batch_id: item.batch for item in items}
+        moves = [
+            Move(
+                item.reward,
+                RewardStatus.AVAILABLE,
+                method=MANUAL,
+                provider_reference=batches[item.batch_id].reference or None,
+                issued_at=clock.now(lane.organization),
+            )
+            for item in due
+        ]
+        rewards_move(organization=lane.organization, moves=moves, actor=ACTOR, reason="marked as issued")
+        now = clock.wall()
+        for item in due:
+            item.outcome, item.amount, item.updated_at = ItemOutcome.SUCCEEDED, item.reward.amount, now
+            item.message = "Marked as issued."
+        BatchItem.objects.bulk_update(due, ["outcome", "amount", "message", "updated_at"])
+        claims_close(item.claim_id for item in due if item.claim_id)
+        finish_if_done(sorted(batches))
+    return len(items)
+
+
+# By a provider -----------------------------------------------------------------------------------------------------
+
+
+def _run_connection(lane: _Lane, connection: Connection, deadline: float) -> int:
+    tried = 0
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="issuing") as threads:
+        while time.monotonic() < deadline:
+            if not connection.is_active:
+                _refuse_all(lane, connection)
+                break
+            orders = _begin(lane, connection)
+            if not orders:
+                break
+            tried += len(orders)
+            _carry_out(lane, connection, orders, threads)
+            renewed = _renewed(lane, connection)
+            if renewed is None:
+                break
+            connection = renewed
+    return tried
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Everything a thread needs to call the provider, read while the claim's transaction was open."""
+
+    item: BatchItem
+    attempt: IssueAttempt
+    adapter: PayoutAdapter
+    access: Access
+    order: IssueOrder
+    was_in_doubt: bool
+
+
+def _begin(lane: _Lane, connection: Connection) -> list[_Order]:
+    """Step 1: lease the items, and commit their attempts before anything is sent."""
+    with tenant(lane.organization):
+        items = _claim_items(lane, limit=CLAIM)
+        due = _drop_what_is_not_due(items)
+        now = clock.wall()
+        history = _earlier_attempts(due)
+        orders = []
+        for item in due:
+            attempt = IssueAttempt(
+                organization=lane.organization,
+                item=item,
+                reward=item.reward,
+                idempotency_key=f"{item.reward_id}:{item.reward.issue_number}",
+                started_at=now,
+            )
+            orders.append(_order(lane, connection, item, attempt, history.get(item.reward_id)))
+            if item.tries == 0:
+                # From the first attempt on the amount is fixed: a refund now waits for the outcome.
+                item.amount = item.reward.amount
+            item.in_doubt = True
+            item.tries += 1
+            item.leased_until, item.lease_token, item.updated_at = lane.lease.until, lane.lease.token, now
+        BatchItem.objects.bulk_update(due, ["amount", "in_doubt", "tries", "leased_until", "lease_token", "updated_at"])
+        IssueAttempt.objects.bulk_create(order.attempt for order in orders)
+        batches = {item.batch_id for item in items}
+        RewardBatch.objects.filter(pk__in=batches, status=BatchStatus.QUEUED).update(status=BatchStatus.RUNNING)
+        finish_if_done(sorted(batches))
+    return orders
+
+
+def _claim_items(lane: _Lane, *, limit: int) -> list[BatchItem]:
+    now = clock.wall()
+    return list(
+        BatchItem.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+        .select_related("batch", "reward__customer", "reward__campaign")
+        .prefetch_related("reward__customer__provider_customers")
+        .filter(free(now), outcome=ItemOutcome.QUEUED, next_attempt_at__lte=now, connection=lane.connection)
+        .order_by("next_attempt_at", "pk")[:limit]
+    )
+
+
+def _drop_what_is_not_due(items: Sequence[BatchItem]) -> list[BatchItem]:
+    """Those that are still to be issued; the others fail as `not_due`. What is in doubt goes on whatever happened."""
+    rewards = Reward.objects.select_for_update(no_key=True, of=("self",)).in_bulk([item.reward_id for item in items])
+    due, dropped = [], []
+    for item in items:
+        customer, campaign = item.reward.customer, item.reward.campaign
+        item.reward = rewards[item.reward_id]
+        item.reward.customer, item.reward.campaign = customer, campaign
+        (due if item.in_doubt or item.reward.status == RewardStatus.PENDING else dropped).append(item)
+    for item in dropped:
+        item.outcome, item.code = ItemOutcome.FAILED, "not_due"
+        item.message, item.updated_at = "This reward isn't due any more.", clock.wall()
+    if dropped:
+        BatchItem.objects.bulk_update(dropped, ["outcome", "code", "message", "updated_at"])
+        claims_close(item.claim_id for item in dropped if item.claim_id)
+    return due
+
+
+def _earlier_attempts(items: Sequence[BatchItem]) -> dict[UUID, list[IssueAttempt]]:
+    found: dict[UUID, list[IssueAttempt]] = {}
+    for attempt in IssueAttempt.objects.filter(reward__in=[item.reward_id for item in items]).order_by("pk"):
+        found.setdefault(attempt.reward_id, []).append(attempt)
+    return found
+
+
+def _order(
+    lane: _Lane, connection: Connection, item: BatchItem, attempt: IssueAttempt, earlier: list[IssueAttempt] | None
+) -> _Order:
+    reward = item.reward
+    same_key = [each for each in earlier or [] if each.idempotency_key == attempt.idempotency_key]
+    method = registry.method_of(item.batch.method)
+    key = registry.provider_of_method(item.batch.method).person_key
+    ids = {link.provider: link.provider_id for link in reward.customer.provider_customers.all()}
+    return _Order(
+        item=item,
+        attempt=attempt,
+        adapter=method.adapter,
+        access=access_of(connection, lane.organization),
+        order=IssueOrder(
+            reward_id=reward.pk,
+            idempotency_key=attempt.idempotency_key,
+            amount=item.amount if item.tries else reward.amount,
+            currency=reward.currency,
+            recipient=Recipient(reward.customer.email, reward.customer.name or None, ids.get(key)),
+            description=f"Reward from {reward.campaign.name}",
+            metadata={"campaign_id": str(reward.campaign_id)},
+            first_attempt_at=same_key[0].started_at if same_key else None,
+            sent_to=next(
+                (each.recipient_provider_id for each in reversed(same_key) if each.recipient_provider_id), None
+            ),
+        ),
+        was_in_doubt=item.in_doubt,
+    )
+
+
+def _carry_out(lane: _Lane, connection: Connection, orders: Sequence[_Order], threads: ThreadPoolExecutor) -> None:
+    """Steps 2 and 3: call from threads, write the answers here as they arrive, some at a time."""
+    waiting: dict[Future[Answered], _Order] = {threads.submit(_call, order): order for order in orders}
+    while waiting:
+        done, _ = wait(waiting, timeout=settings.LEASE_SECONDS / 3, return_when=FIRST_COMPLETED)
+        answers = [future.result() for future in done]
+        for future in done:
+            del waiting[future]
+        with tenant(lane.organization):
+            answers_write(organization=lane.organization, answers=answers, lease_token=lane.lease.token, actor=ACTOR)
+            refused = needs_attention(answers)
+            if refused is not None:
+                connection_needs_attention(connection=connection, reason=refused.message, actor=ACTOR)
+            _renew_items(lane, waiting.values())
+
+
+def _renew_items(lane: _Lane, orders: Iterable[_Order]) -> None:
+    if lane.lease.until - clock.wall() > timedelta(seconds=settings.LEASE_SECONDS / 2):
+        return
+    lane.lease = lane.lease.renewed()
+    BatchItem.objects.filter(pk__in=[order.item.pk for order in orders], lease_token=lane.lease.token).update(
+        leased_until=lane.lease.until
+    )
+
+
+def _call(order: _Order) -> Answered:
+    """In a thread: no database here. Asks first where an earlier try is in doubt, and sends only if it wasn't done."""
+    doubt = order.was_in_doubt
+    answer: Answer | None = None
+    try:
+        if doubt:
+            answer = order.adapter.look_up(order.access, order.order)
+            doubt = False
+        if answer is None:
+            answer = order.adapter.issue(order.access, order.order)
+    except ProviderError as error:
+        answer = error
+    except Exception:
+        # No adapter should raise anything else; whatever it was, the provider may have acted.
+        log.exception("issue_crashed", reward=str(order.order.reward_id))
+        answer = OutcomeUnknown("The call to the provider failed unexpectedly.")
+    return Answered(order.item, order.attempt, answer, was_in_doubt=doubt)
+
+
+def _renewed(lane: _Lane, connection: Connection) -> Connection | None:
+    """Hold on to the connection and read it anew; None where another runner has taken it over."""
+    lane.lease = lane.lease.renewed()
+    with tenant(lane.organization):
+        ours = Connection.objects.filter(pk=connection.pk, lease_token=lane.lease.token)
+        if not ours.update(leased_until=lane.lease.until):
+            log.warning("connection_lease_lost", connection=str(connection.pk))
+            return None
+        return Connection.objects.get(pk=connection.pk)
+
+
+def _refuse_all(lane: _Lane, connection: Connection) -> None:
+    """The connection doesn't work: what wasn't sent is freed, what is in doubt waits until it is mended."""
+    with tenant(lane.organization):
+        now = clock.wall()
+        items = list(
+            BatchItem.objects.select_for_update(skip_locked=True, no_key=True)
+            .filter(free(now), connection=connection, outcome=ItemOutcome.QUEUED)
+            .order_by("pk")
+        )
+        untouched = [item for item in items if not item.in_doubt]
+        doubtful = [item.pk for item in items if item.in_doubt]
+        message = "The connection was refused by the provider. Mend it under Integrations, then issue again."
+        BatchItem.objects.filter(pk__in=[item.pk for item in untouched]).update(
+            outcome=ItemOutcome.FAILED, code="connection_revoked", message=message, updated_at=now
+        )
+        claims_close(item.claim_id for item in untouched if item.claim_id)
+        BatchItem.objects.filter(pk__in=doubtful).update(
+            outcome=ItemOutcome.UNKNOWN, code="outcome_unknown", message=message, updated_at=now
+        )
+        finish_if_done(sorted({item.batch_id for item in items}))

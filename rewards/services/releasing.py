@@ -1,0 +1,55 @@
+"""Time passes: holding periods end. Safe to run twice and at once, and after days of downtime."""
+
+from datetime import datetime
+
+from referral_rocket.accounts.models import Organization
+from referral_rocket.accounts.scoping import every_organization, tenant
+from referral_rocket.kit import clock
+from rewards.models import Reward
+from rewards.services.confirming import becomes_due
+from rewards.services.door import rewards_move
+from rewards.states import RewardStatus, WaitingFor
+
+ACTOR = "system:release"
+CLAIM = 500
+
+
+def release_everywhere(*, at: datetime | None = None) -> int:
+    """Make due what is over in every organization; answers how many rewards. `at` stands for now in live ones."""
+    with every_organization("sweep of holding periods"):
+        # A test clock runs ahead of wall time, so its rewards aren't found by comparing with that.
+        waiting = Reward.objects.filter(status=RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
+        organizations = list(
+            Organization.objects.filter(pk__in=waiting.values("organization").distinct()).order_by("pk")
+        )
+    return sum(
+        release(organization=organization, at=None if organization.is_test else at) for organization in organizations
+    )
+
+
+def release(*, organization: Organization, at: datetime | None = None) -> int:
+    """Make due the rewards of one organization whose holding period is over at `at` (its now).
+
+    A claim of 500 is one transaction; killed in the middle, what was committed is due and the next run does the rest.
+    Two runs at once skip each other's rows.
+    """
+    moment = at or clock.now(organization)
+    released = 0
+    while True:
+        with tenant(organization):
+            count = _release_some(organization, moment)
+        released += count
+        if count < CLAIM:
+            return released
+
+
+def _release_some(organization: Organization, moment: datetime) -> int:
+    rewards = list(
+        Reward.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+        .select_related("campaign")
+        .filter(status=RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING, releases_at__lte=moment)
+        .order_by("releases_at", "pk")[:CLAIM]
+    )
+    moves = [becomes_due(reward, moment) for reward in rewards]
+    rewards_move(organization=organization, moves=moves, actor=ACTOR, reason="holding period over")
+    return len(moves)

@@ -1,0 +1,49 @@
+"""Taking back an event that was marked by hand."""
+
+from django.db import transaction
+
+from participants.models import QualifyingEvent, Source
+from referral_rocket.accounts.models import Organization
+from referral_rocket.activity.services import Happening, record
+from referral_rocket.kit import clock
+from rewards.errors import EventNotUndoable
+from rewards.models import Reward
+from rewards.services.claims import claimed
+from rewards.services.door import Move, rewards_move
+from rewards.states import RewardStatus
+
+_OPEN = (RewardStatus.EARNED, RewardStatus.PENDING)
+
+
+@transaction.atomic
+def event_undo(*, organization: Organization, event: QualifyingEvent, actor: str) -> QualifyingEvent:
+    """Treat a hand-made event as fully refunded: its rewards are canceled and its transaction id is free again.
+
+    The event's and its rewards' rows are locked first; so a batch that takes one of the rewards at the same time is
+    either seen here, or finds the reward canceled. Raises EventNotUndoable.
+    """
+    held = QualifyingEvent.objects.select_for_update(no_key=True).get(pk=event.pk)
+    if held.source != Source.HAND:
+        raise EventNotUndoable("Only events that were marked by hand can be undone; refund the payment instead.")
+    if held.undone_at is not None:
+        return held
+    rewards = list(Reward.objects.select_for_update(no_key=True).filter(event=held).order_by("pk"))
+    if any(reward.status == RewardStatus.AVAILABLE for reward in rewards):
+        raise EventNotUndoable("A reward of this event is issued already, so the event stays.")
+    if claimed(reward.pk for reward in rewards):
+        raise EventNotUndoable("A reward of this event is being issued right now, so the event stays.")
+    moves = [
+        Move(reward, RewardStatus.CANCELED, target_amount=0, reason="event undone")
+        for reward in rewards
+        if reward.status in _OPEN
+    ]
+    rewards_move(organization=organization, moves=moves, actor=actor, reason="event undone")
+    held.undone_at = clock.now(organization)
+    held.net_amount = None if held.amount is None else 0
+    held.save(update_fields=["undone_at", "net_amount"])
+    record(
+        organization=organization,
+        actor=actor,
+        happenings=[Happening("event.undone", "event", held.pk, held.campaign_id, {"canceled": len(moves)})],
+    )
+    return held

@@ -1,0 +1,74 @@
+"""The states of a reward, a batch and a batch item, and what each may become."""
+
+from django.db import models
+
+from referral_rocket.kit.transitions import Transitions
+
+
+class RewardStatus(models.TextChoices):
+    EARNED = "EARNED", "Earned"
+    PENDING = "PENDING", "Due"
+    AVAILABLE = "AVAILABLE", "Issued"
+    PENDING_DEDUCTION = "PENDING_DEDUCTION", "Deduction due"
+    DEDUCTED = "DEDUCTED", "Deducted"
+    AGGREGATED = "AGGREGATED", "In an aggregate"
+    CANCELED = "CANCELED", "Canceled"
+
+
+REWARD_TRANSITIONS: Transitions[str] = Transitions(
+    {
+        RewardStatus.EARNED: frozenset({RewardStatus.PENDING, RewardStatus.AGGREGATED, RewardStatus.CANCELED}),
+        RewardStatus.PENDING: frozenset({RewardStatus.AVAILABLE, RewardStatus.CANCELED}),
+        RewardStatus.AVAILABLE: frozenset({RewardStatus.PENDING}),
+        RewardStatus.PENDING_DEDUCTION: frozenset(
+            {RewardStatus.DEDUCTED, RewardStatus.AGGREGATED, RewardStatus.CANCELED}
+        ),
+        RewardStatus.AGGREGATED: frozenset(),
+        RewardStatus.CANCELED: frozenset(),
+        RewardStatus.DEDUCTED: frozenset(),
+    }
+)
+
+
+class RewardType(models.TextChoices):
+    REFERRAL = "REFERRAL", "Referral"
+    TRANSACTIONAL = "TRANSACTIONAL", "Transactional"
+    OFFER = "OFFER", "Offer"
+    ONE_TIME = "ONE_TIME", "One-time"
+
+
+class WaitingFor(models.TextChoices):
+    """Why a reward isn't due, or is due and can't be issued as it stands."""
+
+    HOLDING = "HOLDING", "Holding period"
+    REVIEW = "REVIEW", "Review"
+    RECIPIENT = "RECIPIENT", "Recipient"
+
+
+class ClaimKind(models.TextChoices):
+    BATCH = "BATCH", "Batch"
+    CONFIRMATION = "CONFIRMATION", "Confirmation"
+
+
+class BatchStatus(models.TextChoices):
+    QUEUED = "QUEUED", "Queued"
+    RUNNING = "RUNNING", "Running"
+    FINISHED = "FINISHED", "Finished"
+    CANCELED = "CANCELED", "Canceled"
+
+
+class ItemOutcome(models.TextChoices):
+    QUEUED = "QUEUED", "Queued"
+    SUCCEEDED = "SUCCEEDED", "Rewarded"
+    FAILED = "FAILED", "Not rewarded"
+    UNKNOWN = "UNKNOWN", "Outcome unknown"
+    WAITING = "WAITING", "Waiting"
+
+
+class AttemptOutcome(models.TextChoices):
+    STARTED = "STARTED", "Started"
+    SUCCEEDED = "SUCCEEDED", "Succeeded"
+    REJECTED = "REJECTED", "Rejected"
+    RETRYABLE = "RETRYABLE", "Not done, will be retried"
+    UNKNOWN = "UNKNOWN", "Unknown"
+    NOT_DONE = "NOT_DONE", "Looked up: not done"

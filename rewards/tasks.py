@@ -1,0 +1,18 @@
+"""The sweeps of rewards. Each looks through a table; a message only says when."""
+
+from celery import shared_task
+
+from rewards.services import issuing
+from rewards.services.releasing import release_everywhere
+
+
+@shared_task
+def run_batches() -> int:
+    """Issue what is queued in batches."""
+    return issuing.run()
+
+
+@shared_task
+def release_due() -> int:
+    """Make due what has waited long enough."""
+    return release_everywhere()

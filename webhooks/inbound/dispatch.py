@@ -1,0 +1,189 @@
+"""Stored events become payments, qualifying events and rewards.
+
+One organization at a time is worked on by one worker (an advisory lock that ends with the transaction), up to 100
+events in one transaction: killed before its commit, the events are still waiting, and the next sweep takes them;
+after it, all that they caused is there. If the transaction fails, its events are worked on one by one, so that a bad
+event stops only itself: it is tried again with growing pauses, then marked FAILED for a person to see.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import Min
+
+from integrations import registry
+from integrations.base import CustomerSeen, Fact, Ignored, PaymentJoined, PaymentSeen, ReversalSeen
+from integrations.errors import UnreadableEvent
+from integrations.models import Connection
+from integrations.services import connection_heard
+from participants.models import Payment
+from participants.payments import customer_seen, payment_seen, payments_joined
+from referral_rocket.accounts.models import Mode, Organization
+from referral_rocket.accounts.scoping import every_organization, tenant
+from referral_rocket.kit import clock
+from rewards.services.paying import payments_count
+from webhooks.inbound.models import InboundEvent, InboundStatus
+
+CLAIM = 100
+RUN_SECONDS = 20
+RETRY_SECONDS = (5, 30, 120, 600, 3600, 6 * 3600)
+
+log = structlog.get_logger(__name__)
+
+
+def run(*, seconds: float = RUN_SECONDS) -> int:
+    """Work off what is waiting, for at most about `seconds`; how many events were dealt with."""
+    deadline = time.monotonic() + seconds
+    done, passed_over = 0, set[UUID]()
+    while time.monotonic() < deadline:
+        organization = _next_organization(passed_over)
+        if organization is None:
+            break
+        count = _work_off(organization)
+        if count is None:
+            passed_over.add(organization.pk)
+        done += count or 0
+    return done
+
+
+def _next_organization(passed_over: set[UUID]) -> Organization | None:
+    """The organization whose event has waited longest."""
+    with every_organization("sweep of inbound events"):
+        row = (
+            InboundEvent.objects.filter(status=InboundStatus.RECEIVED, next_attempt_at__lte=clock.wall())
+            .exclude(organization__in=passed_over)
+            .values("organization")
+            .annotate(first=Min("next_attempt_at"))
+            .order_by("first")
+            .first()
+        )
+        return Organization.objects.get(pk=row["organization"]) if row else None
+
+
+def _work_off(organization: Organization) -> int | None:
+    """How many events of the organization were dealt with; None where another worker is at it."""
+    try:
+        with tenant(organization):
+            if not _lock(organization):
+                return None
+            events = _claim(CLAIM)
+            _process(organization, events)
+            return len(events)
+    except Exception:
+        log.exception("inbound_claim_failed", organization=str(organization.pk))
+    return _one_by_one(organization)
+
+
+def _lock(organization: Organization) -> bool:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"inbound:{organization.pk}"])
+        return bool(cursor.fetchone()[0])
+
+
+def _claim(limit: int) -> list[InboundEvent]:
+    return list(
+        InboundEvent.objects.select_for_update(skip_locked=True, of=("self",))
+        .select_related("connection")
+        .filter(status=InboundStatus.RECEIVED, next_attempt_at__lte=clock.wall())
+        .order_by("next_attempt_at", "id")[:limit]
+    )
+
+
+def _one_by_one(organization: Organization) -> int | None:
+    with tenant(organization):
+        if not _lock(organization):
+            return None
+        events = _claim(CLAIM)
+        for event in events:
+            try:
+                with transaction.atomic():
+                    _process(organization, [event])
+            except Exception as error:
+                log.exception("inbound_event_failed", event=str(event.pk))
+                _put_off(event, error)
+    return len(events)
+
+
+def _put_off(event: InboundEvent, error: Exception) -> None:
+    event.attempts += 1
+    event.reason = f"{type(error).__name__}: {error}"[:500]
+    if event.attempts > len(RETRY_SECONDS):
+        event.status = InboundStatus.FAILED
+    else:
+        event.next_attempt_at = clock.wall() + timedelta(seconds=RETRY_SECONDS[event.attempts - 1])
+    event.save(update_fields=["attempts", "reason", "status", "next_attempt_at"])
+
+
+@dataclass
+class _Reading:
+    """One event and what came of it."""
+
+    event: InboundEvent
+    facts: Sequence[Fact] = ()
+    payments: list[Payment] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    used: bool = False
+
+
+def _process(organization: Organization, events: Sequence[InboundEvent]) -> None:
+    """All messages are put together first, then the payments are counted: a code in the last message counts too."""
+    readings = [_read(organization, event) for event in events]
+    for reading in readings:
+        for fact in reading.facts:
+            _apply(organization, reading, fact)
+    touched = {payment.pk: payment for reading in readings for payment in reading.payments}
+    counted = payments_count(organization=organization, payments=list(touched.values()))
+    now = clock.wall()
+    for reading in readings:
+        for payment in reading.payments:
+            reading.said += counted.get(payment.pk, [])
+        event = reading.event
+        event.status = InboundStatus.PROCESSED if reading.used else InboundStatus.IGNORED
+        event.reason = " ".join(dict.fromkeys(reading.said))[:500]
+        event.processed_at = now
+    InboundEvent.objects.bulk_update([reading.event for reading in readings], ["status", "reason", "processed_at"])
+    for connection in {reading.event.connection for reading in readings}:
+        heard = [reading.event.received_at for reading in readings if reading.event.connection_id == connection.pk]
+        connection_heard(connection=connection, at=max(heard))
+
+
+def _read(organization: Organization, event: InboundEvent) -> _Reading:
+    reading = _Reading(event)
+    if event.livemode is not None and event.livemode != (organization.mode == Mode.LIVE):
+        reading.said.append(f"It is a {'live' if event.livemode else 'test'} event, and this is the other mode.")
+        return reading
+    payments = registry.provider_of(event.connection.provider).payments
+    assert payments is not None
+    try:
+        reading.facts = payments.read(json.loads(bytes(event.body)))
+    except UnreadableEvent as error:
+        reading.said.append(str(error))
+    return reading
+
+
+def _apply(organization: Organization, reading: _Reading, fact: Fact) -> None:
+    connection: Connection = reading.event.connection
+    if isinstance(fact, Ignored):
+        reading.said.append(fact.reason)
+    elif isinstance(fact, PaymentSeen):
+        _take(reading, payment_seen(organization=organization, connection=connection, fact=fact).payment)
+    elif isinstance(fact, PaymentJoined):
+        _take(reading, payments_joined(organization=organization, connection=connection, fact=fact).payment)
+    elif isinstance(fact, CustomerSeen):
+        found = customer_seen(organization=organization, connection=connection, fact=fact)
+        reading.used = found is not None
+        reading.said.append("The customer's id was noted." if found else "No customer here has this e-mail.")
+    elif isinstance(fact, ReversalSeen):
+        reading.said.append("Refunds and disputes aren't taken into account yet.")
+
+
+def _take(reading: _Reading, payment: Payment) -> None:
+    reading.used = True
+    reading.payments.append(payment)

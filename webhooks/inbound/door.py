@@ -1,0 +1,123 @@
+"""The door for payment systems: verify the signature, store the raw event, answer; thinking comes later.
+
+One INSERT, which also sets the tenant (a transaction of four statements would cost 3.4 times as much). An event is
+answered with 200 only after that statement has committed; with anything else, the sender sends it again. The same
+event again meets the unique key and is answered 200 without a second row.
+"""
+
+import re
+import time
+from uuid import UUID
+
+import structlog
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.http.request import RawPostDataException, UnreadablePostError
+
+from integrations import registry
+from integrations.base import Received
+from integrations.errors import BadSignature, UnreadableEvent
+from integrations.selectors import Door, door_of
+from referral_rocket.kit import clock
+from referral_rocket.kit.ids import uuid7
+from referral_rocket.kit.nudges import nudge
+from webhooks.inbound.models import InboundStatus
+from webhooks.inbound.tasks import work_off
+
+PREFIX = "/webhooks/in/"
+_ADDRESS = re.compile(r"^/webhooks/in/(?P<provider>[a-z]+)/(?P<connection_id>[0-9a-f-]{36})$")
+MAXIMUM_BODY = 5 * 1024 * 1024
+# How long a connection's decrypted secrets are kept in memory: a rotated secret works everywhere within this time.
+CACHE_SECONDS = 10
+_doors: dict[tuple[str, UUID], tuple[float, Door]] = {}
+
+log = structlog.get_logger(__name__)
+
+_STORE = """
+INSERT INTO inbound_inboundevent (
+    id, organization_id, connection_id, provider_event_id, event_type, livemode, body, received_at, status, reason,
+    attempts, next_attempt_at)
+SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, '', 0, %s FROM set_config('app.organization', %s, true)
+ON CONFLICT (connection_id, provider_event_id) DO NOTHING
+"""
+
+
+def answer(request: HttpRequest) -> JsonResponse:
+    """200 stored (or known), 400 not authentic, 404 no such connection, 413 too large, 503 not stored."""
+    if request.method != "POST":
+        return _problem(405, "method_not_allowed", "Webhooks come by POST.")
+    match = _ADDRESS.match(request.path_info)
+    door = _door(match["provider"], match["connection_id"]) if match else None
+    if door is None:
+        return _problem(404, "not_found", "There is no such connection.")
+    if int(request.headers.get("Content-Length") or 0) > MAXIMUM_BODY:
+        return _problem(413, "too_large", "A webhook has at most 5 MB.")
+    try:
+        body = request.body
+    except (UnreadablePostError, RawPostDataException):
+        return _problem(400, "unreadable", "The body could not be read to its end.")
+    return _receive(request, door, body)
+
+
+def _receive(request: HttpRequest, door: Door, body: bytes) -> JsonResponse:
+    payments = registry.provider_of(door.provider).payments
+    assert payments is not None
+    now = clock.wall()
+    try:
+        received = payments.verify(request.headers, body, door.secrets_at(now), now)
+    except BadSignature as error:
+        log.info("inbound_refused", connection=str(door.connection_id), code=error.code)
+        return _problem(400, "bad_signature", error.message)
+    except UnreadableEvent as error:
+        return _problem(400, "malformed", str(error))
+    try:
+        stored = _store(door, received, body)
+    except DatabaseError as error:
+        log.error("inbound_not_stored", connection=str(door.connection_id), error=type(error).__name__)
+        return _problem(503, "unavailable", "The event could not be stored. Send it again.")
+    log.info("inbound", connection=str(door.connection_id), type=received.event_type, new=stored)
+    return JsonResponse({"received": True})
+
+
+def _door(provider: str, connection_id: str) -> Door | None:
+    try:
+        key = (provider, UUID(connection_id))
+    except ValueError:
+        return None
+    kept = _doors.get(key)
+    if kept is not None and time.monotonic() - kept[0] < CACHE_SECONDS:
+        return kept[1]
+    door = door_of(provider=provider, connection_id=key[1])
+    if door is not None:
+        _doors[key] = (time.monotonic(), door)
+    return door
+
+
+def _store(door: Door, received: Received, body: bytes) -> bool:
+    """Whether the event is new. Commits before it returns, unless a test holds a transaction open."""
+    now = clock.wall()
+    organization = str(door.organization_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STORE,
+            [
+                uuid7(),
+                organization,
+                door.connection_id,
+                received.event_id,
+                received.event_type,
+                received.livemode,
+                body,
+                now,
+                InboundStatus.RECEIVED,
+                now,
+                organization,
+            ],
+        )
+        new = cursor.rowcount == 1
+    nudge(work_off)
+    return new
+
+
+def _problem(status: int, code: str, detail: str) -> JsonResponse:
+    return JsonResponse({"code": code, "detail": detail}, status=status, content_type="application/problem+json")
