@@ -17,7 +17,9 @@ class Connection(TenantModel):
     """One account at a provider. Credentials and webhook secrets are encrypted, and shown nowhere.
 
     `webhook_secrets` is `{"current", "previous", "previous_until"}`: while a secret is being rotated both are accepted,
-    until the time given (RFC 3339). A check of the credentials is queued here: `check_due_at` says from when on.
+    until the time given (RFC 3339). A check of the credentials is queued here: `check_due_at` says from when on, and a
+    worker that asks moves it ahead by its lease. The lease in `leased_until` is another's: who issues rewards through
+    the connection.
     """
 
     provider = models.CharField(max_length=20)

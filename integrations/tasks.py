@@ -1,5 +1,8 @@
 """Asking providers about connections: a queue in the Connection table, swept by beat."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from celery import shared_task
 
 from integrations.base import Access, AccountCheck
@@ -8,43 +11,42 @@ from integrations.models import Connection
 from integrations.registry import provider_of
 from integrations.selectors import access_of
 from integrations.services import connection_checked
-from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit.clock import wall
-from referral_rocket.kit.leases import Lease, free
+from referral_rocket.kit.leases import Lease
 
 CLAIMED_AT_ONCE = 20
 ACTOR = "system:check"
 
 
+@dataclass(frozen=True)
+class _Claimed:
+    """A connection whose check is ours until `until`; after that somebody else may ask too."""
+
+    connection: Connection
+    until: datetime
+
+
 @shared_task
 def check_connections() -> int:
     """Ask the provider about each connection whose check is due; answers how many were asked."""
-    lease = Lease.new()
-    claimed = _claim(lease)
-    for connection in claimed:
-        _check(connection, lease)
+    claimed = _claim()
+    for each in claimed:
+        _write_down(each, _ask(access_of(each.connection, each.connection.organization)))
     return len(claimed)
 
 
-def _claim(lease: Lease) -> list[Connection]:
+def _claim() -> list[_Claimed]:
+    until = Lease.new().until
     with every_organization("claiming connections to check"):
-        due = (
-            Connection.objects.filter(free(), check_due_at__lte=wall())
+        due = list(
+            Connection.objects.filter(check_due_at__lte=wall())
             .select_for_update(skip_locked=True, of=("self",))
             .select_related("organization")
             .order_by("check_due_at")[:CLAIMED_AT_ONCE]
         )
-        claimed = list(due)
-        Connection.objects.filter(pk__in=[connection.pk for connection in claimed]).update(
-            leased_until=lease.until, lease_token=lease.token
-        )
-    return claimed
-
-
-def _check(connection: Connection, lease: Lease) -> None:
-    outcome = _ask(access_of(connection, connection.organization))
-    _write_down(connection.organization, connection, lease, outcome)
+        Connection.objects.filter(pk__in=[connection.pk for connection in due]).update(check_due_at=until)
+    return [_Claimed(connection, until) for connection in due]
 
 
 def _ask(access: Access) -> AccountCheck | ProviderError:
@@ -54,11 +56,10 @@ def _ask(access: Access) -> AccountCheck | ProviderError:
         return error
 
 
-def _write_down(
-    organization: Organization, connection: Connection, lease: Lease, outcome: AccountCheck | ProviderError
-) -> None:
-    with tenant(organization):
-        # An answer that came after the lease was taken over is another worker's to give.
-        ours = Connection.objects.filter(pk=connection.pk, lease_token=lease.token)
-        if ours.update(leased_until=None, lease_token=None):
+def _write_down(claimed: _Claimed, outcome: AccountCheck | ProviderError) -> None:
+    connection = claimed.connection
+    with tenant(connection.organization):
+        # Not ours any more: it took too long and was taken over, or a person asked anew meanwhile.
+        held = Connection.objects.select_for_update().filter(pk=connection.pk, check_due_at=claimed.until)
+        if held.exists():
             connection_checked(connection=connection, outcome=outcome, actor=ACTOR)

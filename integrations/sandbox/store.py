@@ -4,9 +4,10 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 _TABLES = """
@@ -100,9 +101,10 @@ class Store:
         created: tuple[int, int] | None = None,
         after: str | None = None,
         before: str | None = None,
-        limit: int = 1_000_000,
+        limit: int | None = None,
+        keep: Callable[[dict[str, Any]], bool] = lambda _: True,
     ) -> list[dict[str, Any]]:
-        """Newest first. `after` and `before` are ids that the page begins after or ends before."""
+        """Newest first, the first `limit` that `keep` keeps. `after`, `before`: ids to begin after or to end before."""
         where, values = ["provider = ?", "kind = ?"], [provider, kind]
         conditions: list[tuple[str, Any]] = [("livemode = ?", livemode), ("parent = ?", parent), ("lookup = ?", lookup)]
         conditions.append(("seq < (SELECT seq FROM objects WHERE id = ?)", after))
@@ -113,8 +115,9 @@ class Store:
             if value is not None:
                 where.append(condition)
                 values.append(value)
-        query = f"SELECT body FROM objects WHERE {' AND '.join(where)} ORDER BY seq DESC LIMIT ?"  # noqa: S608
-        return [json.loads(row["body"]) for row in self._rows(query, *values, limit)]
+        query = f"SELECT body FROM objects WHERE {' AND '.join(where)} ORDER BY seq DESC"  # noqa: S608 - fixed texts
+        found = (json.loads(row["body"]) for row in self._rows(query, *values))
+        return list(islice(filter(keep, found), limit))
 
     # Answers kept under idempotency keys
 

@@ -1,10 +1,12 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from integrations import services, tasks
 from integrations.errors import ProviderRetryable
 from integrations.models import Connection, ConnectionStatus
+from integrations.registry import provider_of
 from referral_rocket.accounts.models import User
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.services import organization_create
@@ -45,7 +47,7 @@ def test_it_works(organization, connection):
     assert checked.account_currency == "USD"
     assert checked.status == ConnectionStatus.ACTIVE
     assert checked.checked_at is not None
-    assert (checked.check_due_at, checked.leased_until) == (None, None)
+    assert checked.check_due_at is None
     assert tasks.check_connections() == 0
 
 
@@ -87,13 +89,55 @@ def test_the_check_ends_after_the_last_try(organization, connection):
     assert ended.status == ConnectionStatus.ACTIVE
 
 
-def test_a_leased_connection_is_left_alone(organization, connection, sandbox):
+def test_a_check_that_somebody_is_at_is_left_alone(organization, connection, sandbox, monkeypatch):
+    def meanwhile(access):
+        assert tasks.check_connections() == 0
+        return provider_of("stripe").check(access)
+
+    monkeypatch.setattr(tasks, "_ask", meanwhile)
+
+    assert asked(organization, connection).account
+    assert [asking["count"] for asking in sandbox.get("requests")["requests"]] == [1]
+
+
+def test_a_worker_that_died_leaves_the_check_to_the_next(organization, connection, monkeypatch):
+    def dies(access):
+        raise SystemExit
+
     with tenant(organization):
         services.connection_request_check(connection=connection)
-        Connection.objects.update(leased_until=wall() + timedelta(seconds=60))
-
+    with monkeypatch.context() as patched:
+        patched.setattr(tasks, "_ask", dies)
+        with pytest.raises(SystemExit):
+            tasks.check_connections()
     assert tasks.check_connections() == 0
-    assert sandbox.get("requests")["requests"] == []
+
+    with time_machine.travel(wall() + timedelta(seconds=61)):
+        assert tasks.check_connections() == 1
+
+
+def test_an_answer_that_came_too_late_is_dropped(organization, connection, monkeypatch):
+    def asks_anew(access):
+        with tenant(organization):
+            services.connection_request_check(connection=connection)
+        return provider_of("stripe").check(access)
+
+    monkeypatch.setattr(tasks, "_ask", asks_anew)
+
+    checked = asked(organization, connection)
+    assert checked.account == ""
+    assert checked.check_due_at is not None
+
+
+def test_checking_and_issuing_do_not_wait_for_each_other(organization, connection):
+    until = wall() + timedelta(seconds=60)
+    with tenant(organization):
+        Connection.objects.update(leased_until=until, lease_token=connection.pk)
+
+    checked = asked(organization, connection)
+
+    assert checked.account
+    assert (checked.leased_until, checked.lease_token) == (until, connection.pk)
 
 
 def test_a_disconnected_connection_is_not_asked_about(organization, connection, sandbox):

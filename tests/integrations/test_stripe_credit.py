@@ -8,6 +8,7 @@ import requests
 
 from integrations.base import Access, IssueOrder, IssueOutcome, Recipient
 from integrations.errors import OutcomeUnknown, ProviderRejected, ProviderRetryable
+from integrations.providers.stripe import adapter as adapter_module
 from integrations.providers.stripe import client
 from integrations.providers.stripe.adapter import StripeCredit
 from referral_rocket.kit.clock import wall
@@ -228,9 +229,65 @@ def test_the_look_up_looks_at_everyone_who_may_have_been_credited(sandbox, adapt
     assert found.provider_reference == first.provider_reference
 
 
-def test_a_look_up_with_nobody_left_to_look_at_is_unknown(adapter, access, order):
+def test_a_customer_that_never_was_can_not_have_been_credited(adapter, access, order):
+    nobody = replace(order, recipient=Recipient("nobody@example.com"), first_attempt_at=wall())
+
+    assert adapter.look_up(access, nobody) is None
+
+
+def test_a_customer_renamed_after_the_credit_is_found(sandbox, adapter, access, order):
+    first = adapter.issue(access, order)
+    ask(sandbox, "POST", f"/v1/customers/{first.recipient_provider_id}", email="renamed@example.com")
+
+    found = adapter.look_up(access, replace(order, first_attempt_at=wall()))
+
+    assert found.provider_reference == first.provider_reference
+
+
+def test_a_renamed_customer_is_found_among_many_other_events(sandbox, adapter, access, order):
+    first = adapter.issue(access, order)
+    ask(sandbox, "POST", f"/v1/customers/{first.recipient_provider_id}", email="renamed@example.com")
+    others = [sandbox.add_customer(f"other{number}@example.com") for number in range(3)]
+    for number in range(110):
+        ask(sandbox, "POST", f"/v1/customers/{others[number % 3]}", name=f"Name {number}")
+
+    found = adapter.look_up(access, replace(order, first_attempt_at=wall()))
+
+    assert found.provider_reference == first.provider_reference
+
+
+def test_more_events_than_are_worth_reading_leave_it_unknown(sandbox, adapter, access, order, monkeypatch):
+    monkeypatch.setattr(adapter_module, "MOST_EVENTS", 2)
+    other = sandbox.add_customer("other@example.com")
+    for number in range(3):
+        ask(sandbox, "POST", f"/v1/customers/{other}", name=f"Name {number}")
+
     with pytest.raises(OutcomeUnknown):
-        adapter.look_up(access, replace(order, recipient=Recipient("renamed@example.com"), first_attempt_at=wall()))
+        adapter.look_up(access, replace(order, recipient=Recipient("nobody@example.com"), first_attempt_at=wall()))
+
+
+def test_a_customer_deleted_after_the_try_leaves_it_unknown(sandbox, adapter, access, order):
+    customer = sandbox.get("stripe/customers", email=EMAIL)["customers"][0]["id"]
+    ask(sandbox, "DELETE", f"/v1/customers/{customer}")
+
+    with pytest.raises(OutcomeUnknown):
+        adapter.look_up(access, replace(order, first_attempt_at=wall()))
+
+
+def test_events_that_may_not_be_read_leave_it_unknown(sandbox, adapter, access, order):
+    sandbox.fault("revoked", path="/v1/events")
+    nobody = replace(order, recipient=Recipient("nobody@example.com"), first_attempt_at=wall())
+
+    with pytest.raises(OutcomeUnknown):
+        adapter.look_up(access, nobody)
+
+
+@pytest.mark.parametrize("first_attempt_at", [None, wall() - timedelta(days=30)])
+def test_a_try_before_stripes_events_begin_stays_unknown(adapter, access, order, first_attempt_at):
+    nobody = replace(order, recipient=Recipient("nobody@example.com"), first_attempt_at=first_attempt_at)
+
+    with pytest.raises(OutcomeUnknown):
+        adapter.look_up(access, nobody)
 
 
 def test_an_unknown_outcome_names_whom_it_was_for(sandbox, adapter, access, order):

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from integrations.base import Access, AccountCheck, IssueOrder, IssueOutcome, IssueResult
-from integrations.errors import OutcomeUnknown, ProviderRejected
+from integrations.errors import ConnectionNeedsAttention, OutcomeUnknown, ProviderRejected
 from integrations.providers.stripe import words
 from integrations.providers.stripe.amounts import InexactAmount, to_stripe
 from integrations.providers.stripe.client import Conversation
@@ -17,6 +17,11 @@ from referral_rocket.kit.clock import wall
 
 # Stripe keeps keys "at least 24 hours"; an hour is left for clocks that differ and requests under way.
 KEY_LIFETIME = timedelta(hours=23)
+# https://docs.stripe.com/api/events: kept for 30 days; a day is left for clocks.
+EVENTS_KEPT = timedelta(days=29)
+CLOCKS_DIFFER = timedelta(minutes=10)
+# Twenty pages: a busy account changes more customers than that, and then a person looks instead.
+MOST_EVENTS = 2000
 # A credit can't be older than its first attempt; a day allows for clocks.
 LOOK_BACK = timedelta(days=1)
 Json = dict[str, Any]
@@ -53,10 +58,7 @@ class StripeCredit:
 
     def look_up(self, access: Access, order: IssueOrder) -> IssueResult | None:
         talk = Conversation(access)
-        customers = _possible_customers(talk, order)
-        if not customers:
-            raise OutcomeUnknown(words.AGED_OUT, exchanges=talk.exchanges)
-        for customer_id in customers:
+        for customer_id in _possible_customers(talk, order):
             reference = _credit_on_record(talk, order, customer_id)
             if reference is not None:
                 return _succeeded(talk, reference, customer_id)
@@ -134,7 +136,37 @@ def _possible_customers(talk: Conversation, order: IssueOrder) -> tuple[str, ...
     known = [order.sent_to, order.recipient.provider_id]
     if order.recipient.email:
         known += _customers_of_email(talk, order.recipient.email)
-    return tuple(dict.fromkeys(customer_id for customer_id in known if customer_id))
+    customers = tuple(dict.fromkeys(customer_id for customer_id in known if customer_id))
+    return customers or _customers_that_left(talk, order)
+
+
+def _customers_that_left(talk: Conversation, order: IssueOrder) -> tuple[str, ...]:
+    """Who had the e-mail address when the reward was first tried, and has it no more.
+
+    With nobody to look at, "not found" proves nothing: a customer may have been credited and then renamed. Stripe's
+    events tell. Raises OutcomeUnknown where they don't reach back, may not be read, or tell of a deleted customer.
+    """
+    if order.first_attempt_at is None or wall() - order.first_attempt_at > EVENTS_KEPT:
+        raise OutcomeUnknown(words.AGED_OUT, exchanges=talk.exchanges)
+    since = int((order.first_attempt_at - CLOCKS_DIFFER).timestamp())
+    changes = {"types": ["customer.updated", "customer.deleted"], "created": {"gte": since}, "limit": PAGE}
+    email = (order.recipient.email or "").lower()
+    left = []
+    try:
+        with talk.reading():
+            for count, event in enumerate(talk.api.events.list(changes).auto_paging_iter()):  # type: ignore[arg-type]
+                if count == MOST_EVENTS:
+                    raise OutcomeUnknown(words.AGED_OUT, exchanges=talk.exchanges)
+                change = event.to_dict()
+                customer = change["data"]["object"]
+                before = change["data"].get("previous_attributes") or {}
+                if change["type"] == "customer.deleted" and (customer.get("email") or "").lower() == email:
+                    raise OutcomeUnknown(words.AGED_OUT, exchanges=talk.exchanges)
+                if (before.get("email") or "").lower() == email:
+                    left.append(customer["id"])
+    except ConnectionNeedsAttention as forbidden:
+        raise OutcomeUnknown(words.AGED_OUT, exchanges=talk.exchanges) from forbidden
+    return tuple(dict.fromkeys(left))
 
 
 # The credit ------------------------------------------------------------------------------------------------------

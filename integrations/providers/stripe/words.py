@@ -7,7 +7,7 @@ STRIPE_CREDIT_EXPLANATION = (
     "Adds the reward to the customer's credit balance in Stripe; it is used up by the next invoices."
 )
 
-KEY_HELP = "Developers → API keys in Stripe. A restricted key needs Customers: write and Account: read."
+KEY_HELP = "Developers → API keys in Stripe. A restricted key needs Customers: write, Account: read and Events: read."
 KEY_SHAPE = "A Stripe secret key begins with sk_live_, sk_test_, rk_live_ or rk_test_."
 KEY_PUBLISHABLE = "This is a publishable key (pk_…). The secret key (sk_…) or a restricted one (rk_…) is needed."
 SIGNING_SHAPE = "Paste the signing secret as Stripe shows it: whsec_ and letters and digits, without spaces."

@@ -4,6 +4,7 @@ Each route checks its parameters against the SDK's TypedDict of the same call.
 """
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from stripe.params import (
     CustomerListParams,
     CustomerRetrieveParams,
     CustomerUpdateParams,
+    EventListParams,
 )
 
 from integrations.sandbox.server import Call
@@ -55,14 +57,17 @@ class Resources:
     def customer_update(self, livemode: bool, params: Json, customer_id: str) -> Json:
         customer = self._live_customer(livemode, customer_id)
         metadata = {**customer["metadata"], **(params.pop("metadata", None) or {})}
+        before = {name: customer[name] for name in params if customer[name] != params[name]}
         customer |= params | {"metadata": metadata}
         self._save_customer(customer)
+        self._tell("customer.updated", customer, before)
         return customer
 
     def customer_delete(self, livemode: bool, params: Json, customer_id: str) -> Json:
-        self._live_customer(livemode, customer_id)
+        customer = self._live_customer(livemode, customer_id)
         gone = shapes.deleted_customer(customer_id)
         self._store.put(PROVIDER, livemode, "customer", gone)
+        self._tell("customer.deleted", customer)
         return gone
 
     def customer_retrieve(self, livemode: bool, params: Json, customer_id: str) -> Json:
@@ -70,9 +75,7 @@ class Resources:
 
     def customer_list(self, livemode: bool, params: Json) -> Json:
         # Exact and case-sensitive, as Stripe's filter is.
-        found = self._page("customer", livemode, params, url="/v1/customers", lookup=params.get("email"))
-        found["data"] = [customer for customer in found["data"] if not customer.get("deleted")]
-        return found
+        return self._page("customer", livemode, params, url="/v1/customers", lookup=params.get("email"), keep=_is_there)
 
     def credit_create(self, livemode: bool, params: Json, customer_id: str) -> Json:
         with self._store.transaction():
@@ -98,6 +101,12 @@ class Resources:
     def credit_retrieve(self, livemode: bool, params: Json, customer_id: str, transaction_id: str) -> Json:
         return self._object("credit", livemode, transaction_id, "customer balance transaction")
 
+    def event_list(self, livemode: bool, params: Json) -> Json:
+        wanted = params.get("types") or ([params["type"]] if "type" in params else None)
+        return self._page(
+            "event", livemode, params, url="/v1/events", keep=lambda event: wanted is None or event["type"] in wanted
+        )
+
     def sale_object(self, livemode: bool, params: Json, kind: str, object_id: str) -> Json:
         return self._object(_SALE_KINDS[kind], livemode, object_id, _SALE_KINDS[kind])
 
@@ -120,6 +129,13 @@ class Resources:
             raise Refused(404, "invalid_request_error", "resource_missing", message, "customer")
         return customer
 
+    def _tell(self, event_type: str, customer: Json, before: Json | None = None) -> None:
+        """Keep an event of a customer's change for `GET /v1/events`."""
+        event = shapes.event(event_type, customer, customer["livemode"], None, int(time.time()))
+        if before is not None:
+            event["data"]["previous_attributes"] = before
+        self._store.put(PROVIDER, customer["livemode"], "event", event)
+
     def _save_customer(self, customer: Json) -> None:
         self._store.put(PROVIDER, customer["livemode"], "customer", customer, lookup=customer["email"] or "")
 
@@ -139,6 +155,10 @@ class Resources:
             **match,
         )
         return shapes.page(rows[:limit], url, has_more=len(rows) > limit)
+
+
+def _is_there(customer: Json) -> bool:
+    return not customer.get("deleted")
 
 
 def _between(created: Any) -> tuple[int, int] | None:
@@ -168,5 +188,6 @@ ROUTES: tuple[tuple[str, str, type, Callable[..., Json]], ...] = (
     ("POST", _CREDITS, CustomerBalanceTransactionCreateParams, Resources.credit_create),
     ("GET", _CREDITS, CustomerBalanceTransactionListParams, Resources.credit_list),
     ("GET", _CREDITS + r"/(\w+)", CustomerBalanceTransactionRetrieveParams, Resources.credit_retrieve),
+    ("GET", "/v1/events", EventListParams, Resources.event_list),
     ("GET", "/v1/(payment_intents|invoices|checkout/sessions)/(\\w+)", _Nothing, Resources.sale_object),
 )
