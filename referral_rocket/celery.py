@@ -24,5 +24,6 @@ def _every(task: str, seconds: float) -> dict[str, object]:
 app.conf.beat_schedule = {
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "issuing": _every("rewards.tasks.run_batches", 5),
+    "connection-checks": _every("integrations.tasks.check_connections", 5),
     "releases": _every("rewards.tasks.release_due", 60),
 }

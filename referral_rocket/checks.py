@@ -14,7 +14,7 @@ SECRET_LENGTH = 32
 @register(Tags.security)
 def settings_are_set(**kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
-    if settings.SECRET_KEY == "unset" or len(settings.SECRET_KEY) < SECRET_LENGTH:
+    if settings.SECRET_KEY == settings.UNSET or len(settings.SECRET_KEY) < SECRET_LENGTH:
         found.append(
             Error(
                 f"SECRET_KEY is missing or shorter than {SECRET_LENGTH} characters.",

@@ -14,7 +14,8 @@ env = environ.Env()
 
 DEBUG = env.bool("DEBUG", default=False)
 # Empty values are refused by checks.py with a message that says what to do, rather than by a traceback here.
-SECRET_KEY = env.str("SECRET_KEY", default="") or "unset"
+UNSET = "unset"
+SECRET_KEY = env.str("SECRET_KEY", default="") or UNSET
 ENCRYPTION_KEYS = env.list("ENCRYPTION_KEYS", default=[])
 BASE_URL = env.str("BASE_URL", default="http://localhost:8000").rstrip("/")
 ALLOWED_HOSTS = env.list(

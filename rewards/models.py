@@ -1,4 +1,8 @@
-"""Rewards, why they were earned, and how they are issued. All amounts are in minor units of their currency."""
+"""Rewards, why they were earned, and how they are issued. All amounts are in minor units of their currency.
+
+Foreign keys between tenant tables have no constraint of their own: the migration adds the composite one, which can't
+cross organizations (accounts.tenancy.CompositeKey).
+"""
 
 from django.db import models
 from django.db.models import Q
@@ -18,11 +22,6 @@ from rewards.states import (
 )
 
 
-def key(to: type[models.Model] | str, **options: object) -> "models.ForeignKey[object, object]":
-    """A foreign key whose constraint is the composite one that the migration adds (accounts.tenancy.CompositeKey)."""
-    return models.ForeignKey(to, on_delete=models.PROTECT, db_constraint=False, **options)  # type: ignore[arg-type,misc]
-
-
 class Reward(TenantModel):
     """An amount owed to one participant, or to be taken back: always positive, the status gives the direction.
 
@@ -30,11 +29,15 @@ class Reward(TenantModel):
     `services.door` writes status and amounts.
     """
 
-    campaign = key(Campaign, related_name="rewards")
-    participant = key(Participant, related_name="rewards")
-    customer = key(Customer, related_name="rewards")
-    rule = key(RewardRule, null=True, related_name="rewards")
-    event = key(QualifyingEvent, null=True, related_name="rewards")
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="rewards", db_constraint=False)
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="rewards", db_constraint=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="rewards", db_constraint=False)
+    rule = models.ForeignKey(
+        RewardRule, on_delete=models.PROTECT, null=True, related_name="rewards", db_constraint=False
+    )
+    event = models.ForeignKey(
+        QualifyingEvent, on_delete=models.PROTECT, null=True, related_name="rewards", db_constraint=False
+    )
     beneficiary = models.CharField(max_length=8, choices=Beneficiary, null=True)
     transaction_id = models.CharField(max_length=200, null=True, db_collation="C")
     type = models.CharField(max_length=13, choices=RewardType)
@@ -95,12 +98,14 @@ class Reward(TenantModel):
 class Decision(TenantModel):
     """What one rule made of one event, paying or not, with the reason."""
 
-    event = key(QualifyingEvent, related_name="decisions")
-    rule = key(RewardRule, related_name="+")
+    event = models.ForeignKey(QualifyingEvent, on_delete=models.PROTECT, related_name="decisions", db_constraint=False)
+    rule = models.ForeignKey(RewardRule, on_delete=models.PROTECT, related_name="+", db_constraint=False)
     outcome = models.CharField(max_length=12, choices=[("REWARDED", "Rewarded"), ("NOT_REWARDED", "Not rewarded")])
     code = models.CharField(max_length=40)
     message = models.CharField(max_length=500)
-    reward = key(Reward, null=True, related_name="decisions")
+    reward = models.ForeignKey(
+        Reward, on_delete=models.PROTECT, null=True, related_name="decisions", db_constraint=False
+    )
     uncut_amount = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
 
@@ -111,7 +116,7 @@ class Decision(TenantModel):
 class RewardTransition(TenantModel):
     """One change of one reward, append-only: its rows in order of `id` replay to the present state."""
 
-    reward = key(Reward, related_name="transitions")
+    reward = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="transitions", db_constraint=False)
     at = models.DateTimeField()
     from_status = models.CharField(max_length=17, choices=RewardStatus, null=True)
     to_status = models.CharField(max_length=17, choices=RewardStatus)
@@ -130,7 +135,7 @@ class RewardTotals(TenantModel):
     The targets of all statuses together are what the campaign has used of its budget.
     """
 
-    campaign = key(Campaign, related_name="totals")
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="totals", db_constraint=False)
     currency = models.CharField(max_length=3)
     status = models.CharField(max_length=17, choices=RewardStatus)
     count = models.BigIntegerField(default=0)
@@ -146,7 +151,7 @@ class RewardTotals(TenantModel):
 class Claim(TenantModel):
     """The right to issue a reward. At most one is open per reward; whoever issues takes it first."""
 
-    reward = key(Reward, related_name="claims")
+    reward = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="claims", db_constraint=False)
     kind = models.CharField(max_length=12, choices=ClaimKind)
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
@@ -160,9 +165,13 @@ class Claim(TenantModel):
 class RewardBatch(TenantModel):
     """One press of Issue Reward: some due rewards, one method, one result per reward."""
 
-    campaign = key(Campaign, null=True, related_name="batches")
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, null=True, related_name="batches", db_constraint=False
+    )
     method = models.CharField(max_length=20)
-    connection = key(Connection, null=True, related_name="+")
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
     status = models.CharField(max_length=8, choices=BatchStatus, default=BatchStatus.QUEUED)
     note = models.CharField(max_length=500, blank=True)
     reference = models.CharField(max_length=200, blank=True)
@@ -177,10 +186,12 @@ class RewardBatch(TenantModel):
 class BatchItem(TenantModel):
     """One reward of a batch, with the amount that is issued and how it ended."""
 
-    batch = key(RewardBatch, related_name="items")
-    reward = key(Reward, related_name="batch_items")
-    claim = key(Claim, null=True, related_name="+")
-    connection = key(Connection, null=True, related_name="+")
+    batch = models.ForeignKey(RewardBatch, on_delete=models.PROTECT, related_name="items", db_constraint=False)
+    reward = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="batch_items", db_constraint=False)
+    claim = models.ForeignKey(Claim, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False)
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
     amount = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     outcome = models.CharField(max_length=9, choices=ItemOutcome, default=ItemOutcome.QUEUED)
@@ -209,8 +220,8 @@ class BatchItem(TenantModel):
 class IssueAttempt(TenantModel):
     """One call to a provider for one item, committed before the call. `exchanges` are redacted requests and answers."""
 
-    item = key(BatchItem, related_name="attempts")
-    reward = key(Reward, related_name="attempts")
+    item = models.ForeignKey(BatchItem, on_delete=models.PROTECT, related_name="attempts", db_constraint=False)
+    reward = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="attempts", db_constraint=False)
     idempotency_key = models.CharField(max_length=255)
     recipient_provider_id = models.CharField(max_length=200, null=True)
     started_at = models.DateTimeField()

@@ -1,6 +1,6 @@
 """What makes a table a tenant's: the abstract model, and the migration operations that put the database behind it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.db import migrations, models
 from django_scopes import ScopedManager
@@ -19,7 +19,10 @@ class TenantModel(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
 
-    objects = ScopedManager(organization="organization")
+    if TYPE_CHECKING:
+        objects: ClassVar[models.Manager[Self]]
+    else:
+        objects = ScopedManager(organization="organization")
 
     class Meta:
         abstract = True

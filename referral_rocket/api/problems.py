@@ -75,7 +75,7 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, exceptions.ValidationError):
         return invalid(list(_fields(error.detail, "")))
     if isinstance(error, exceptions.Throttled):
-        return Problem(429, "rate_limited", "Too many requests with this key.", retry_after=error.wait)
+        return Problem(429, "rate_limited", "Too many requests with this key.", retry_after=getattr(error, "wait", None))
     if isinstance(error, exceptions.APIException):
         code = str(error.default_code)
         return Problem(error.status_code, {"parse_error": "malformed"}.get(code, code), str(error.detail))

@@ -215,7 +215,6 @@ class _Claim:
         """Ask the rules about the new events, in order, and write what they say."""
         standings = {campaign_id: self._standing(campaign_id, fresh) for campaign_id in self.campaigns}
         results: dict[int, EventResult] = {}
-        reasons: list[tuple[Reward, str]] = []
         for position, (report, event) in fresh.items():
             campaign = event.campaign
             verdicts = decide(

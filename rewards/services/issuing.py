@@ -80,8 +80,8 @@ def _next_lane() -> _Lane | None:
         due = (
             BatchItem.objects.filter(free(now), outcome=ItemOutcome.QUEUED, next_attempt_at__lte=now)
             .values_list("organization", "connection")
-            .annotate(Min("next_attempt_at"))
-            .order_by("next_attempt_at__min")
+            .annotate(first=Min("next_attempt_at"))
+            .order_by("first")
         )
         for organization_id, connection_id, _ in due:
             organization = Organization.objects.get(pk=organization_id)
@@ -219,7 +219,8 @@ def _claim_items(lane: _Lane, *, limit: int) -> list[BatchItem]:
 def _drop_what_is_not_due(items: Sequence[BatchItem]) -> list[BatchItem]:
     """Those that are still to be issued; the others fail as `not_due`. What is in doubt goes on whatever happened."""
     rewards = Reward.objects.select_for_update(no_key=True, of=("self",)).in_bulk([item.reward_id for item in items])
-    due, dropped = [], []
+    due: list[BatchItem] = []
+    dropped: list[BatchItem] = []
     for item in items:
         customer, campaign = item.reward.customer, item.reward.campaign
         item.reward = rewards[item.reward_id]

@@ -103,7 +103,8 @@ def _load_referrals(standing: Standing, scene: Scene, referrers: Sequence[UUID])
         .distinct()
     )
     for referrer, referred in rows:
-        standing.referrals[referrer].add(referred)
+        if referrer is not None:
+            standing.referrals[referrer].add(referred)
 
 
 def _load_first_rewarded(standing: Standing, people: Sequence[UUID], rule_ids: Iterable[UUID]) -> None:
