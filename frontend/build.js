@@ -1,6 +1,6 @@
 // Builds static/build from frontend/ and templates/. Run by `npm run build`; nothing it writes is committed.
 import { execFile } from "node:child_process";
-import { copyFile, glob, mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
 import path from "node:path";
@@ -35,8 +35,9 @@ async function buildStyles() {
 async function namedIcons() {
   const { default: listed } = await import("./icons.json", { with: { type: "json" } });
   const names = new Set(listed);
-  for await (const file of glob("templates/**/*.html", { cwd: root })) {
-    const text = await readFile(inRoot(file), "utf8");
+  const files = await readdir(inRoot("templates"), { recursive: true });
+  for (const file of files.filter((name) => name.endsWith(".html"))) {
+    const text = await readFile(inRoot("templates", file), "utf8");
     for (const match of text.matchAll(/<c-icon\s+name="([a-z0-9-]+)"|\bicon="([a-z0-9-]+)"/g)) {
       names.add(match[1] ?? match[2]);
     }
