@@ -77,7 +77,7 @@ class _NoNewline(Node):
 @register.tag
 def no_newline(parser: Parser, token: Token) -> Node:
     """Last in a component that stands inside a sentence: the file's final line break would show as a space."""
-    parser.tokens.clear()
+    parser.tokens = []
     return _NoNewline()
 
 
