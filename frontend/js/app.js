@@ -12,6 +12,7 @@ import { listenForSelections, refreshSelections } from "./selections.js";
 import { listenForTheme } from "./theme.js";
 import { showTimes } from "./times.js";
 import { listenForToasts, showToast } from "./toasts.js";
+import { fillInTimeZones } from "./zones.js";
 
 // The content security policy allows no eval and no inline style; with these off htmx needs neither.
 htmx.config.allowEval = false;
@@ -47,7 +48,10 @@ function dress(root) {
   refreshSelections();
 }
 
-document.addEventListener("DOMContentLoaded", () => dress(document));
+document.addEventListener("DOMContentLoaded", () => {
+  dress(document);
+  fillInTimeZones();
+});
 document.addEventListener("htmx:afterSettle", (event) => dress(event.target));
 
 document.addEventListener("htmx:responseError", (event) => {

@@ -1,0 +1,5 @@
+"""Addresses of the section."""
+
+from django.urls import URLPattern
+
+batches: list[URLPattern] = []

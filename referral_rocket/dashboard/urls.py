@@ -1,0 +1,15 @@
+"""The pages of an organization, under `/o/<slug>/`. Each section has its own list of addresses.
+
+The middleware takes the slug out of what a view gets; `links.to` and `{% to %}` put it in.
+"""
+
+from referral_rocket.dashboard.batches.urls import batches
+from referral_rocket.dashboard.campaigns.urls import campaigns
+from referral_rocket.dashboard.rewards.urls import rewards
+
+app_name = "dashboard"
+urlpatterns = [
+    *campaigns,
+    *rewards,
+    *batches,
+]
