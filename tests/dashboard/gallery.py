@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render as django_render
 from django.urls import include, path
 
-from tests.dashboard.rendering import FakeMembership, FakeOrganization, FakeUser, Remembered, render
+from tests.dashboard.rendering import FakeOrganization, FakeUser, Remembered, render
 
 PAGES = Path(__file__).parent / "gallery_pages"
 NAMES = ("overview", "components", "reward_due", "empty", "forms")
@@ -103,7 +103,6 @@ def gallery_page(request: HttpRequest, name: str = "overview") -> HttpResponse:
     if name not in NAMES:
         raise Http404
     request.organization = FakeOrganization(mode="TEST" if request.GET.get("mode") == "test" else "LIVE")
-    request.membership = FakeMembership()
     request.user = FakeUser()
     request._messages = Remembered(request)
     if request.GET.get("toast"):

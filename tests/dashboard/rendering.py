@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.base import BaseStorage, Message
 from django.http import HttpRequest
 from django.template import RequestContext, Template
@@ -20,11 +19,6 @@ class FakeOrganization:
 
 
 @dataclass
-class FakeMembership:
-    role: str = "OWNER"
-
-
-@dataclass
 class FakeUser:
     email: str = "mara@acme.test"
     is_authenticated: bool = True
@@ -35,6 +29,7 @@ class FakeUser:
 class FakeFrame:
     organizations: list[FakeOrganization] = field(default_factory=list)
     due_count: int = 24
+    role: str = "OWNER"
     section: str = ""
     search_url: str = ""
 
@@ -56,24 +51,16 @@ def make_request(path: str = "/", *, mode: str = "LIVE", theme: str = "", langua
     if theme:
         request.COOKIES["theme"] = theme
     request.organization = FakeOrganization(mode=mode)
-    request.membership = FakeMembership()
     request.user = FakeUser()
     request._messages = Remembered(request)
-    return request
-
-
-def make_anonymous(path: str = "/") -> HttpRequest:
-    request = make_request(path)
-    del request.organization, request.membership
-    request.user = AnonymousUser()
     return request
 
 
 def render(source: str, request: HttpRequest | None = None, **context: Any) -> str:
     """The HTML of template source in which `<c-…>` components may stand."""
     request = request or make_request()
-    frame = FakeFrame(
-        organizations=[FakeOrganization(), FakeOrganization(name="Acme Coffee", slug="acme-test", mode="TEST")]
-    )
+    frame = FakeFrame(organizations=[FakeOrganization(), FakeOrganization(slug="acme-test", mode="TEST")])
     template = Template(CottonCompiler().process("{% load rocket %}" + source))
-    return template.render(RequestContext(request, {"frame": frame, **context}))
+    page = RequestContext(request)
+    page.push({"frame": frame, **context})
+    return template.render(page)
