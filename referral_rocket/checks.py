@@ -5,13 +5,13 @@ from typing import Any
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
 SECRET_LENGTH = 32
 
 
-@register(Tags.security)
 def settings_are_set(**kwargs: Any) -> list[CheckMessage]:
     found: list[CheckMessage] = []
     if settings.SECRET_KEY == settings.UNSET or len(settings.SECRET_KEY) < SECRET_LENGTH:
@@ -41,7 +41,6 @@ def _encryption_keys() -> list[CheckMessage]:
     return []
 
 
-@register(Tags.database)
 def role_obeys_row_level_security(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
     """A superuser or a BYPASSRLS role would see every tenant's rows whatever the policies say."""
     if not databases:
@@ -67,3 +66,10 @@ def role_obeys_row_level_security(databases: Sequence[str] | None = None, **kwar
             id="rocket.E004",
         )
     ]
+
+
+def refuse_unsafe_settings() -> None:
+    """For processes that don't run the checks by themselves (web, workers). Raises ImproperlyConfigured."""
+    found = settings_are_set()
+    if found:
+        raise ImproperlyConfigured("\n".join(f"{message.msg} {message.hint}" for message in found))

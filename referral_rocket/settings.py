@@ -25,6 +25,7 @@ CSRF_TRUSTED_ORIGINS = [BASE_URL]
 SERVED_BY_TLS = BASE_URL.startswith("https://")
 
 INSTALLED_APPS = [
+    "referral_rocket",
     "referral_rocket.accounts",
     "referral_rocket.activity",
     "integrations",

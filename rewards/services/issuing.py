@@ -16,21 +16,17 @@ becomes UNKNOWN and is shown to a person; `reconcile` looks it up again. It is n
 
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db.models import Min
 
 from campaigns.services import MANUAL
-from integrations import registry
-from integrations.base import Access, IssueOrder, PayoutAdapter, Recipient
 from integrations.errors import OutcomeUnknown, ProviderError
 from integrations.models import Connection
-from integrations.selectors import access_of
 from integrations.services import connection_needs_attention
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
@@ -38,6 +34,7 @@ from referral_rocket.kit import clock
 from referral_rocket.kit.leases import Lease, free
 from rewards.models import BatchItem, IssueAttempt, Reward, RewardBatch
 from rewards.services.batches import finish_if_done
+from rewards.services.calls import ProviderCall, earlier_attempts, provider_call
 from rewards.services.claims import claims_close
 from rewards.services.door import Move, rewards_move
 from rewards.services.outcomes import Answer, Answered, answers_write, needs_attention
@@ -150,11 +147,11 @@ def _run_connection(lane: _Lane, connection: Connection, deadline: float) -> int
             if not connection.is_active:
                 _refuse_all(lane, connection)
                 break
-            orders = _begin(lane, connection)
-            if not orders:
+            started = _begin(lane, connection)
+            if not started:
                 break
-            tried += len(orders)
-            _carry_out(lane, connection, orders, threads)
+            tried += len(started)
+            _carry_out(lane, connection, started, threads)
             renewed = _renewed(lane, connection)
             if renewed is None:
                 break
@@ -163,46 +160,45 @@ def _run_connection(lane: _Lane, connection: Connection, deadline: float) -> int
 
 
 @dataclass(frozen=True)
-class _Order:
-    """Everything a thread needs to call the provider, read while the claim's transaction was open."""
+class _Started:
+    """An item whose attempt is committed, with everything that a thread needs to call the provider."""
 
     item: BatchItem
     attempt: IssueAttempt
-    adapter: PayoutAdapter
-    access: Access
-    order: IssueOrder
+    call: ProviderCall
     was_in_doubt: bool
 
 
-def _begin(lane: _Lane, connection: Connection) -> list[_Order]:
+def _begin(lane: _Lane, connection: Connection) -> list[_Started]:
     """Step 1: lease the items, and commit their attempts before anything is sent."""
     with tenant(lane.organization):
         items = _claim_items(lane, limit=CLAIM)
         due = _drop_what_is_not_due(items)
         now = clock.wall()
-        history = _earlier_attempts(due)
-        orders = []
+        earlier = earlier_attempts(due)
+        started = []
         for item in due:
+            if item.tries == 0:
+                # From the first attempt on the amount is fixed: a refund now waits for the outcome.
+                item.amount = item.reward.amount
+            call = provider_call(lane.organization, connection, item, earlier.get(item.reward_id, []))
             attempt = IssueAttempt(
                 organization=lane.organization,
                 item=item,
                 reward=item.reward,
-                idempotency_key=f"{item.reward_id}:{item.reward.issue_number}",
+                idempotency_key=call.order.idempotency_key,
                 started_at=now,
             )
-            orders.append(_order(lane, connection, item, attempt, history.get(item.reward_id)))
-            if item.tries == 0:
-                # From the first attempt on the amount is fixed: a refund now waits for the outcome.
-                item.amount = item.reward.amount
+            started.append(_Started(item, attempt, call, was_in_doubt=item.in_doubt))
             item.in_doubt = True
             item.tries += 1
             item.leased_until, item.lease_token, item.updated_at = lane.lease.until, lane.lease.token, now
         BatchItem.objects.bulk_update(due, ["amount", "in_doubt", "tries", "leased_until", "lease_token", "updated_at"])
-        IssueAttempt.objects.bulk_create(order.attempt for order in orders)
+        IssueAttempt.objects.bulk_create(each.attempt for each in started)
         batches = {item.batch_id for item in items}
         RewardBatch.objects.filter(pk__in=batches, status=BatchStatus.QUEUED).update(status=BatchStatus.RUNNING)
         finish_if_done(sorted(batches))
-    return orders
+    return started
 
 
 def _claim_items(lane: _Lane, *, limit: int) -> list[BatchItem]:
@@ -235,46 +231,9 @@ def _drop_what_is_not_due(items: Sequence[BatchItem]) -> list[BatchItem]:
     return due
 
 
-def _earlier_attempts(items: Sequence[BatchItem]) -> dict[UUID, list[IssueAttempt]]:
-    found: dict[UUID, list[IssueAttempt]] = {}
-    for attempt in IssueAttempt.objects.filter(reward__in=[item.reward_id for item in items]).order_by("pk"):
-        found.setdefault(attempt.reward_id, []).append(attempt)
-    return found
-
-
-def _order(
-    lane: _Lane, connection: Connection, item: BatchItem, attempt: IssueAttempt, earlier: list[IssueAttempt] | None
-) -> _Order:
-    reward = item.reward
-    same_key = [each for each in earlier or [] if each.idempotency_key == attempt.idempotency_key]
-    method = registry.method_of(item.batch.method)
-    key = registry.provider_of_method(item.batch.method).person_key
-    ids = {link.provider: link.provider_id for link in reward.customer.provider_customers.all()}
-    return _Order(
-        item=item,
-        attempt=attempt,
-        adapter=method.adapter,
-        access=access_of(connection, lane.organization),
-        order=IssueOrder(
-            reward_id=reward.pk,
-            idempotency_key=attempt.idempotency_key,
-            amount=item.amount if item.tries else reward.amount,
-            currency=reward.currency,
-            recipient=Recipient(reward.customer.email, reward.customer.name or None, ids.get(key)),
-            description=f"Reward from {reward.campaign.name}",
-            metadata={"campaign_id": str(reward.campaign_id)},
-            first_attempt_at=same_key[0].started_at if same_key else None,
-            sent_to=next(
-                (each.recipient_provider_id for each in reversed(same_key) if each.recipient_provider_id), None
-            ),
-        ),
-        was_in_doubt=item.in_doubt,
-    )
-
-
-def _carry_out(lane: _Lane, connection: Connection, orders: Sequence[_Order], threads: ThreadPoolExecutor) -> None:
+def _carry_out(lane: _Lane, connection: Connection, started: Sequence[_Started], threads: ThreadPoolExecutor) -> None:
     """Steps 2 and 3: call from threads, write the answers here as they arrive, some at a time."""
-    waiting: dict[Future[Answered], _Order] = {threads.submit(_call, order): order for order in orders}
+    waiting = {threads.submit(_call, each): each for each in started}
     while waiting:
         done, _ = wait(waiting, timeout=settings.LEASE_SECONDS / 3, return_when=FIRST_COMPLETED)
         answers = [future.result() for future in done]
@@ -288,32 +247,32 @@ def _carry_out(lane: _Lane, connection: Connection, orders: Sequence[_Order], th
             _renew_items(lane, waiting.values())
 
 
-def _renew_items(lane: _Lane, orders: Iterable[_Order]) -> None:
+def _renew_items(lane: _Lane, started: Iterable[_Started]) -> None:
     if lane.lease.until - clock.wall() > timedelta(seconds=settings.LEASE_SECONDS / 2):
         return
     lane.lease = lane.lease.renewed()
-    BatchItem.objects.filter(pk__in=[order.item.pk for order in orders], lease_token=lane.lease.token).update(
+    BatchItem.objects.filter(pk__in=[each.item.pk for each in started], lease_token=lane.lease.token).update(
         leased_until=lane.lease.until
     )
 
 
-def _call(order: _Order) -> Answered:
+def _call(started: _Started) -> Answered:
     """In a thread: no database here. Asks first where an earlier try is in doubt, and sends only if it wasn't done."""
-    doubt = order.was_in_doubt
+    call, doubt = started.call, started.was_in_doubt
     answer: Answer | None = None
     try:
         if doubt:
-            answer = order.adapter.look_up(order.access, order.order)
+            answer = call.adapter.look_up(call.access, call.order)
             doubt = False
         if answer is None:
-            answer = order.adapter.issue(order.access, order.order)
+            answer = call.adapter.issue(call.access, call.order)
     except ProviderError as error:
         answer = error
     except Exception:
         # No adapter should raise anything else; whatever it was, the provider may have acted.
-        log.exception("issue_crashed", reward=str(order.order.reward_id))
+        log.exception("issue_crashed", reward=str(call.order.reward_id))
         answer = OutcomeUnknown("The call to the provider failed unexpectedly.")
-    return Answered(order.item, order.attempt, answer, was_in_doubt=doubt)
+    return Answered(started.item, started.attempt, answer, was_in_doubt=doubt)
 
 
 def _renewed(lane: _Lane, connection: Connection) -> Connection | None:
