@@ -301,19 +301,15 @@ def test_a_command_that_fails_is_shown_and_nothing_is_left(demo: Demo) -> None:
     assert demo.processes() == []
 
 
-def test_services_that_are_given_are_used(demo: Demo) -> None:
-    demo.start(DATABASE_URL=os.environ["DATABASE_URL"], REDIS_URL=os.environ["REDIS_URL"])
+def test_what_is_given_is_used(demo: Demo) -> None:
+    given = {name: os.environ[name] for name in ("DATABASE_URL", "REDIS_URL")}
+    given["STRIPE_API_BASE"] = "http://127.0.0.1:1/elsewhere"
 
-    assert demo.setting("DATABASE_URL") == os.environ["DATABASE_URL"]
-    assert demo.setting("REDIS_URL") == os.environ["REDIS_URL"]
+    demo.start(**given)
+
+    assert {name: demo.setting(name) for name in given} == given
     assert not (demo.folder / ".local" / "run" / "postgres.pid").exists()
     assert not (demo.folder / ".local" / "run" / "valkey.pid").exists()
-
-
-def test_a_providers_address_that_is_given_is_used(demo: Demo) -> None:
-    demo.start(STRIPE_API_BASE="http://127.0.0.1:1/elsewhere")
-
-    assert demo.setting("STRIPE_API_BASE") == "http://127.0.0.1:1/elsewhere"
 
 
 def test_data_whose_keys_are_gone_are_begun_anew(demo: Demo) -> None:

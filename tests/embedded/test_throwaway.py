@@ -36,6 +36,7 @@ def start_waiting_run() -> tuple["subprocess.Popen[str]", str, Path]:
         cwd=PROJECT,
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
     assert process.stdout is not None
     address = process.stdout.readline().strip()
@@ -99,7 +100,7 @@ def test_a_run_that_is_told_to_end_leaves_nothing(number: signal.Signals) -> Non
 
 def test_what_a_killed_run_left_is_swept_by_the_next() -> None:
     process, address, folder = start_waiting_run()
-    process.kill()
+    os.kill(process.pid, signal.SIGKILL)
     process.wait()
     psycopg.connect(address).close()
 
@@ -107,6 +108,7 @@ def test_what_a_killed_run_left_is_swept_by_the_next() -> None:
         assert not folder.exists()
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(address)
+    os.killpg(process.pid, signal.SIGKILL)  # the command that it had started
 
 
 def test_a_run_that_goes_on_is_not_swept() -> None:
