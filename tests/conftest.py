@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from campaigns.models import Campaign
+from participants.models import Participant
+from referral_rocket.accounts.models import Organization
+from tests import factories
+
 IN_CI = os.environ.get("CI", "").lower() == "true"
 PROJECT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -62,6 +67,36 @@ def contracts() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the providers' contracts are not in {folder}: name their folder with CONTRACTS_DIR")
     return folder
+
+
+@pytest.fixture
+def organization(db: None) -> Organization:
+    """A live organization with its test twin and an owner."""
+    return factories.organization("Acme")
+
+
+@pytest.fixture
+def other_organization(db: None) -> Organization:
+    """Another tenant, whose rows nothing of the first one's may show or touch."""
+    return factories.organization("Other Ltd")
+
+
+@pytest.fixture
+def campaign(organization: Organization) -> Campaign:
+    """An active campaign of `organization` in USD that gives the referrer $12.00 for each referred person."""
+    return factories.campaign(organization, name="Friends")
+
+
+@pytest.fixture
+def participant(campaign: Campaign) -> Participant:
+    """Somebody who shares."""
+    return factories.participant(campaign, "sharer@example.com")
+
+
+@pytest.fixture
+def referred(participant: Participant) -> Participant:
+    """Somebody who came through `participant`."""
+    return factories.participant(participant.campaign, "friend@example.com", referred_by=participant)
 
 
 @pytest.hookimpl(wrapper=True)
