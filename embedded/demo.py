@@ -73,7 +73,7 @@ def main() -> int:
 @contextmanager
 def start_lock() -> Iterator[None]:
     """Held by at most one start in this folder."""
-    LOCAL.mkdir(mode=0o755, exist_ok=True)
+    LOCAL.mkdir(mode=0o700, exist_ok=True)
     with LOCK.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -52,7 +52,7 @@ def service_home(project: Path = PROJECT) -> Path:
     """The folder of the services' programs and data, the same one in each run of the same clone."""
     if service_account() is None:
         home = project / ".local"
-        home.mkdir(exist_ok=True)
+        home.mkdir(mode=0o700, exist_ok=True)
         return home
     area = LASTING_TEMPORARY_AREA if LASTING_TEMPORARY_AREA.is_dir() else Path(tempfile.gettempdir())
     name = hashlib.sha256(os.fsencode(project)).hexdigest()[:12]

@@ -261,6 +261,23 @@ def test_what_dies_is_started_again(demo: Demo) -> None:
     until(lambda: is_listening(demo.setting("DATABASE_URL")), 30)
 
 
+def test_a_web_worker_that_dies_is_replaced(demo: Demo) -> None:
+    demo.start()
+    master = demo.recorded("web")
+    before = {one.pid for one in running().values() if one.group == master} - {master}
+    assert len(before) == 2
+
+    for worker in before:
+        os.kill(worker, signal.SIGKILL)
+
+    def replaced() -> bool:
+        now = {one.pid for one in running().values() if one.group == demo.recorded("web")}
+        return len(now) == 3 and now.isdisjoint(before)
+
+    until(replaced, 30)
+    until(demo.answers, 30)
+
+
 def is_listening(url: str) -> bool:
     try:
         psycopg.connect(url).close()
