@@ -22,6 +22,7 @@ from integrations.selectors import connection_for_method
 from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
+from referral_rocket.kit.ids import uuid7
 from rewards.errors import BatchNotCancelable, ConnectionRequired, InvalidReward, UnknownRewards
 from rewards.models import BatchItem, Claim, Reward, RewardBatch
 from rewards.services.claims import claimed, claims_close, claims_open
@@ -87,13 +88,18 @@ def batch_create(
     connection_id: UUID | None = None,
     note: str = "",
     reference: str = "",
+    batch_id: UUID | None = None,
 ) -> RewardBatch:
-    """Claim what is due of the selection and queue it. Raises UnknownRewards, ConnectionRequired, InvalidReward."""
+    """Claim what is due of the selection and queue it. Raises UnknownRewards, ConnectionRequired, InvalidReward.
+
+    `batch_id` is chosen by a caller who may ask twice: the second time raises IntegrityError, and nothing is made.
+    """
     connection = _connection(method, connection_id)
     # Locked in key order: what another transaction is changing is waited for, and seen as it then stands.
     rewards = list(_selected(selection).select_for_update(no_key=True, of=("self",)).order_by("pk"))
     plan = _plan(rewards, selection)
     batch = RewardBatch.objects.create(
+        id=batch_id or uuid7(),
         organization=organization,
         campaign_id=_only_campaign(rewards),
         method=method,

@@ -1,0 +1,52 @@
+"""How methods are called on pages, and which of them lead to a stand-in instead of the real provider."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from campaigns.services import MANUAL
+from integrations.errors import UnknownProvider
+from integrations.models import Connection
+from integrations.registry import provider_of_method
+from rewards import methods
+
+
+def method_name(method: str | None) -> str:
+    """`By hand`, or the provider's name; a method that isn't built any more is shown by its code."""
+    if not method:
+        return ""
+    if method == MANUAL:
+        return "By hand"
+    try:
+        return provider_of_method(method).name
+    except UnknownProvider:
+        return method
+
+
+def is_sandbox(connection: Connection | None) -> bool:
+    """Whether the connection's provider is a stand-in here (settings.PROVIDER_API_BASES): nobody is paid by it."""
+    return connection is not None and bool(settings.PROVIDER_API_BASES.get(connection.provider))
+
+
+@dataclass(frozen=True)
+class MenuLine:
+    """A line of the Issue Reward menu. `key` is how a form names it: the method, and its connection after a colon."""
+
+    choice: methods.Choice
+    key: str
+    icon: str
+    sandbox: bool
+
+
+def menu() -> Sequence[MenuLine]:
+    """What can be issued with now: the connected providers' methods, then by hand. One query."""
+    return [
+        MenuLine(
+            choice,
+            key=f"{choice.method}:{choice.connection.pk}" if choice.connection else choice.method,
+            icon="send" if choice.connection else "pencil-line",
+            sandbox=is_sandbox(choice.connection),
+        )
+        for choice in methods.choices()
+    ]

@@ -1,0 +1,155 @@
+"""What is going to happen, worked out before anything is written: who joins when, who shares, who buys. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from random import Random
+
+from participants.attribution import CODE_ALPHABET, CODE_LENGTH
+from referral_rocket.dashboard.sample.people import Person, people
+from referral_rocket.dashboard.sample.recipes import Recipe
+
+STRIPE, API, HAND = "STRIPE", "API", "HAND"
+_SOURCES = (STRIPE,) * 6 + (API,) * 3 + (HAND,)
+# Two bursts a day: around noon and in the evening, in UTC, as a roaster on the American east coast sees them.
+_BURSTS = (timedelta(hours=16, minutes=40), timedelta(hours=22, minutes=15))
+# A weekend sells better.
+_WEIGHT_OF_DAY = (0.8, 0.8, 0.9, 1.0, 1.3, 1.5, 1.2)
+
+
+@dataclass(eq=False)
+class Joining:
+    """A person's joining of a campaign, by a friend's link where `referrer` is set."""
+
+    recipe: Recipe
+    person: Person
+    code: str
+    at: datetime
+    referrer: "Joining | None" = None
+    clicked_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Buying:
+    joining: Joining
+    at: datetime
+    amount: int
+    tax: int
+    shipping: int
+    source: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Clicking:
+    sharer: Joining
+    at: datetime
+    host: str
+    by_bot: bool
+
+
+@dataclass
+class Burst:
+    """Half a day's happenings, in their order; all are before `at`."""
+
+    at: datetime
+    joinings: list[Joining] = field(default_factory=list)
+    buyings: list[Buying] = field(default_factory=list)
+
+
+@dataclass
+class Plot:
+    bursts: list[Burst]
+    clickings: list[Clicking]
+    everybody: list[Person]
+
+
+def plot(recipes: Sequence[Recipe], *, seed: int, now: datetime) -> Plot:
+    """Bursts from the first campaign's beginning until `now`, oldest first."""
+    random = Random(seed)  # noqa: S311 - sample data, to be the same each time
+    first = max(recipe.started for recipe in recipes)
+    bursts = [
+        Burst(midnight + of_day)
+        for days in range(first, -1, -1)
+        for midnight in [(now - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)]
+        for of_day in _BURSTS
+        if midnight + of_day < now - timedelta(minutes=5)
+    ]
+    made = Plot(bursts, [], [])
+    crowds = {"USD": people(random, "US"), "EUR": people(Random(seed + 1), "DE")}  # noqa: S311 - as above
+    for recipe in recipes:
+        crowd = list(islice(crowds[recipe.currency], recipe.people))
+        made.everybody += crowd
+        _fill(made, recipe, crowd, random, now)
+    for burst in bursts:
+        burst.joinings.sort(key=lambda joining: joining.at)
+        burst.buyings.sort(key=lambda buying: buying.at)
+    made.clickings.sort(key=lambda clicking: clicking.at)
+    return made
+
+
+def _fill(made: Plot, recipe: Recipe, crowd: Sequence[Person], random: Random, now: datetime) -> None:
+    running = [
+        burst
+        for burst in made.bursts
+        if now - timedelta(days=recipe.started) < burst.at - timedelta(hours=5)
+        and burst.at < now - timedelta(days=recipe.stopped)
+    ]
+    if not running or not crowd:
+        return
+    weights = [_WEIGHT_OF_DAY[burst.at.weekday()] * (1 + 1.4 * at / len(running)) for at, burst in enumerate(running)]
+    places = sorted(random.choices(range(len(running)), weights=weights, k=len(crowd)))
+    joined: list[Joining] = []
+    for person, place in zip(crowd, places, strict=True):
+        burst = running[place]
+        joining = Joining(recipe, person, _code(random), burst.at - timedelta(minutes=random.randint(95, 290)))
+        _refer(made, joining, joined, random)
+        joined.append(joining)
+        burst.joinings.append(joining)
+        _buy(joining, running, place, random)
+
+
+def _code(random: Random) -> str:
+    return "".join(random.choices(CODE_ALPHABET, k=CODE_LENGTH))
+
+
+def _refer(made: Plot, joining: Joining, joined: Sequence[Joining], random: Random) -> None:
+    """By someone who joined before, most likely by somebody who has brought others already; with clicks either way."""
+    before = [other for other in joined if other.at < joining.at - timedelta(hours=2)]
+    if not before:
+        return
+    if random.random() < joining.recipe.share_referred:
+        eager = max(1, len(before) // 5)
+        sharer = random.choice(before[:eager] if random.random() < 0.55 else before)
+        joining.referrer = sharer
+        joining.clicked_at = max(sharer.at, joining.at - timedelta(minutes=random.choice([4, 9, 25, 90, 700, 2900])))
+        made.clickings.append(_click(sharer, joining.clicked_at, random))
+    for _ in range(random.choice([0, 1, 2, 4, 6])):
+        sharer = random.choice(before)
+        at = sharer.at + (joining.at - sharer.at) * random.random()
+        made.clickings.append(_click(sharer, at, random, by_bot=random.random() < 0.1))
+
+
+def _click(sharer: Joining, at: datetime, random: Random, *, by_bot: bool = False) -> Clicking:
+    hosts = ("", "", "www.instagram.com", "l.facebook.com", "t.co", "mail.google.com", "www.reddit.com")
+    return Clicking(sharer, at, random.choice(hosts), by_bot)
+
+
+def _buy(joining: Joining, running: Sequence[Burst], place: int, random: Random) -> None:
+    recipe, number = joining.recipe, 0
+    if random.random() > recipe.share_buying:
+        return
+    # Mostly on the day of joining; then every two to three weeks as long as the bag lasts.
+    place += random.choice([0, 0, 1, 2, 5, 14])
+    while place < len(running):
+        burst, number = running[place], number + 1
+        price = random.choice(recipe.prices) + random.choice([0, 0, 0, 50, 99])
+        shipping = 0 if price >= 4000 else 495
+        tax = price * 7 // 100
+        at = burst.at - timedelta(minutes=random.randint(2, 85), seconds=random.randint(0, 59))
+        source = random.choice(_SOURCES) if joining.person.known_to_stripe else random.choice((API, API, HAND))
+        burst.buyings.append(Buying(joining, at, price + shipping + tax, tax, shipping, source, number))
+        if random.random() > recipe.again:
+            return
+        place += random.randint(18, 46)
