@@ -4,8 +4,13 @@ Domain times (occurred, due, closing) come from `now(organization)`, which a tes
 Leases, retries, signatures and expiry use `wall()`.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_told_again: ContextVar[datetime | None] = ContextVar("referral_rocket_told_again", default=None)
 
 
 class HasClock(Protocol):
@@ -14,7 +19,20 @@ class HasClock(Protocol):
 
 def wall() -> datetime:
     """The machine's time, aware, in UTC."""
-    return datetime.now(UTC)
+    return _told_again.get() or datetime.now(UTC)
+
+
+@contextmanager
+def as_of(moment: datetime) -> Iterator[None]:
+    """Run the block as if it were `moment`: for sample data, whose past is made by the services themselves.
+
+    Holds for this thread alone, and for nothing that another process does.
+    """
+    token = _told_again.set(moment)
+    try:
+        yield
+    finally:
+        _told_again.reset(token)
 
 
 def now(organization: HasClock) -> datetime:
