@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, models, transaction
 
@@ -11,6 +11,7 @@ from campaigns.models import Campaign
 from participants.attribution import email_key, new_code
 from participants.errors import IdTaken, ReferralRefused, SelfReferral, UnknownReferralCode
 from participants.models import Click, Customer, Participant, ProviderCustomer
+from participants.payloads import participant_data
 from participants.selectors import has_counted_event, participant_by_code
 from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
@@ -67,6 +68,7 @@ def participant_join(
                 participant.pk,
                 campaign.pk,
                 {"referred_by": str(referrer.pk) if referrer else None},
+                participant_data(participant, customer, "JOINED"),
             )
         ],
     )
@@ -204,7 +206,14 @@ def participant_refer(
         organization=organization,
         actor=actor,
         happenings=[
-            Happening("participant.referred", "participant", held.pk, held.campaign_id, {"by": str(referrer.pk)})
+            Happening(
+                "participant.referred",
+                "participant",
+                held.pk,
+                held.campaign_id,
+                {"by": str(referrer.pk)},
+                participant_data(held, held.customer, "REFERRED"),
+            )
         ],
     )
     return held
@@ -237,7 +246,12 @@ def participant_ban(*, organization: Organization, participant: Participant, rea
             actor=actor,
             happenings=[
                 Happening(
-                    "participant.banned", "participant", participant.pk, participant.campaign_id, {"reason": reason}
+                    "participant.banned",
+                    "participant",
+                    participant.pk,
+                    participant.campaign_id,
+                    {"reason": reason},
+                    _as_told(participant, "BANNED"),
                 )
             ],
         )
@@ -252,8 +266,22 @@ def participant_unban(*, organization: Organization, participant: Participant, a
         record(
             organization=organization,
             actor=actor,
-            happenings=[Happening("participant.unbanned", "participant", participant.pk, participant.campaign_id)],
+            happenings=[
+                Happening(
+                    "participant.unbanned",
+                    "participant",
+                    participant.pk,
+                    participant.campaign_id,
+                    snapshot=_as_told(participant, "UNBANNED"),
+                )
+            ],
         )
+
+
+def _as_told(participant: Participant, change: str) -> dict[str, Any]:
+    """The participant as the database has it now, for webhooks."""
+    fresh = Participant.objects.select_related("customer").get(pk=participant.pk)
+    return participant_data(fresh, fresh.customer, change)
 
 
 def click_store(*, participant: Participant, referrer_host: str, by_bot: bool) -> Click:

@@ -22,6 +22,7 @@ def _every(task: str, seconds: float) -> dict[str, object]:
 
 
 app.conf.beat_schedule = {
+    "outbox": _every("referral_rocket.activity.tasks.hand_on", 5),
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "issuing": _every("rewards.tasks.run_batches", 5),
     "connection-checks": _every("integrations.tasks.check_connections", 5),

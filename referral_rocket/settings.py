@@ -148,6 +148,7 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if SERVED_BY_TLS else "http"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "Referral Rocket"
@@ -193,6 +194,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_DEFAULT_QUEUE = "work"
+CELERY_TASK_ROUTES = {"webhooks.outbound.tasks.deliver": {"queue": "deliveries"}}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_PUBLISH_RETRY = False
@@ -213,6 +215,8 @@ PROVIDER_API_BASES = {
     for name in ("STRIPE", "SHOPIFY", "TREMENDOUS", "PAYPAL", "WISE", "RAZORPAY", "CASHFREE")
 }
 WEBHOOK_ALLOWED_PRIVATE_NETWORKS = env.list("WEBHOOK_ALLOWED_PRIVATE_NETWORKS", default=[])
+# Who is handed what happened: functions that activity/outbox.py calls, each in the transaction that empties the outbox.
+ACTIVITY_CONSUMERS: list[str] = []
 METRICS_OPEN = env.bool("METRICS_OPEN", default=False)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 INVITATION_LIFETIME = timedelta(days=14)

@@ -46,3 +46,8 @@ def rfc3339(moment: datetime | None) -> str | None:
         return None
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
     return text.replace("+00:00", "Z")
+
+
+def to_milliseconds(moment: datetime) -> str:
+    """`2026-11-21T09:00:00.000Z`: always with milliseconds, as the bodies of our webhooks have it."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -25,6 +25,8 @@ from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
 from rewards.errors import BatchNotCancelable, ConnectionRequired, InvalidReward, UnknownRewards
 from rewards.models import BatchItem, Claim, Reward, RewardBatch
+from rewards.payloads import batch_data
+from rewards.selectors import batch_counts
 from rewards.services.claims import claimed, claims_close, claims_open
 from rewards.states import BatchStatus, ClaimKind, ItemOutcome, RewardStatus
 
@@ -114,7 +116,14 @@ def batch_create(
         organization=organization,
         actor=actor,
         happenings=[
-            Happening("batch.created", "batch", batch.pk, batch.campaign_id, {"method": method, "total": len(rewards)})
+            Happening(
+                "batch.created",
+                "batch",
+                batch.pk,
+                batch.campaign_id,
+                {"method": method, "total": len(rewards)},
+                _as_told(batch, "CREATED"),
+            )
         ],
     )
     finish_if_done([batch.pk])
@@ -219,8 +228,22 @@ def finish_if_done(batch_ids: Sequence[UUID]) -> None:
         record(
             organization=batch.organization,
             actor=batch.actor,
-            happenings=[Happening("batch.finished", "batch", batch.pk, batch.campaign_id, {"method": batch.method})],
+            happenings=[
+                Happening(
+                    "batch.finished",
+                    "batch",
+                    batch.pk,
+                    batch.campaign_id,
+                    {"method": batch.method},
+                    _as_told(batch, "FINISHED"),
+                )
+            ],
         )
+
+
+def _as_told(batch: RewardBatch, change: str) -> dict[str, object]:
+    """The batch and its counts as they are now, for webhooks."""
+    return batch_data(batch, change, batch_counts([batch])[batch.pk])
 
 
 @transaction.atomic
@@ -252,6 +275,15 @@ def batch_cancel(*, organization: Organization, batch: RewardBatch, actor: str) 
     record(
         organization=organization,
         actor=actor,
-        happenings=[Happening("batch.canceled", "batch", held.pk, held.campaign_id, {"freed": len(untouched)})],
+        happenings=[
+            Happening(
+                "batch.canceled",
+                "batch",
+                held.pk,
+                held.campaign_id,
+                {"freed": len(untouched)},
+                _as_told(held, "CANCELED"),
+            )
+        ],
     )
     return held

@@ -14,12 +14,14 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from participants.models import Customer
 from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
 from rewards.errors import InvalidRewardTransition
 from rewards.models import Reward, RewardTransition
+from rewards.payloads import reward_data
 from rewards.states import REWARD_TRANSITIONS, RewardStatus
 
 
@@ -201,18 +203,37 @@ def _record(organization: Organization, steps: Sequence[_Step], actor: str) -> N
         )
         for step in steps
     )
-    record(organization=organization, actor=actor, at=at, happenings=map(_happening, steps))
+    external_ids = dict(
+        Customer.objects.filter(pk__in={step.reward.customer_id for step in steps}).values_list("pk", "external_id")
+    )
+    happenings = [_happening(step, external_ids.get(step.reward.customer_id)) for step in steps]
+    record(organization=organization, actor=actor, at=at, happenings=happenings)
     _add_up(organization, steps)
 
 
-def _happening(step: _Step) -> Happening:
+def _happening(step: _Step, external_id: str | None) -> Happening:
     return Happening(
         kind="reward.changed" if step.before else "reward.created",
         subject_type="reward",
         subject_id=step.reward.pk,
         campaign_id=step.reward.campaign_id,
         data={"from": step.before, "to": step.after, "amount": step.amount_after, "reason": step.reason},
+        snapshot=_snapshot(step, external_id),
     )
+
+
+def _snapshot(step: _Step, external_id: str | None) -> dict[str, Any] | None:
+    """What webhooks say of the step: the reward as it is now. Only changes of the status are told."""
+    if step.before == step.after:
+        return None
+    return {
+        **reward_data(step.reward, external_id),
+        # The step's own: the same reward may take several steps in one transaction.
+        "amount": step.amount_after,
+        "status": str(step.after),
+        "previous_status": None if step.before is None else str(step.before),
+        "reason": step.reason,
+    }
 
 
 def _add_up(organization: Organization, steps: Iterable[_Step]) -> None:

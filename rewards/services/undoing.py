@@ -3,6 +3,7 @@
 from django.db import transaction
 
 from participants.models import QualifyingEvent, Source
+from participants.payloads import event_data
 from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
@@ -44,6 +45,15 @@ def event_undo(*, organization: Organization, event: QualifyingEvent, actor: str
     record(
         organization=organization,
         actor=actor,
-        happenings=[Happening("event.undone", "event", held.pk, held.campaign_id, {"canceled": len(moves)})],
+        happenings=[
+            Happening(
+                "event.undone",
+                "event",
+                held.pk,
+                held.campaign_id,
+                {"canceled": len(moves)},
+                event_data(held, held.participant.customer, "UNDONE"),
+            )
+        ],
     )
     return held
