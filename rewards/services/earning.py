@@ -4,77 +4,26 @@ One function takes one event or a hundred of one organization, from whatever sou
 transaction: killed before the commit there is no event, and whoever reported it reports it again; after it there is
 the event with all its decisions and rewards. Reported twice, at once or a year later, the unique keys of
 QualifyingEvent let the first through and answer the others as duplicates.
-
-Locks, in this order (docs/locking.md): campaigns with a budget, participants and their referrers, each in key order.
-They make counts, caps, once-per rules and budgets exact under concurrency.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
 
-from campaigns.models import Campaign, CampaignStatus, CampaignStatusChange, RewardRule
-from participants.models import EventOutcome, Participant, QualifyingEvent
+from participants.models import QualifyingEvent
 from referral_rocket.accounts.models import Organization
-from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
-from referral_rocket.kit.money import MAXIMUM_AMOUNT, is_currency
 from rewards.errors import EventRefused, RewardsError, TransactionConflict
 from rewards.models import Decision, Reward
-from rewards.rules import Occurrence, Person, Verdict, decide
-from rewards.services.door import rewards_create
-from rewards.services.standing import Scene, load
-from rewards.states import RewardStatus, WaitingFor
+from rewards.services.judging import NOT_ACTIVE, EventReport, EventResult, Judge
 
-# Clocks of honest senders differ by seconds; five minutes is the limit of product.md, Events.
-MAXIMUM_AHEAD = timedelta(minutes=5)
+__all__ = ["DUPLICATE", "EventReport", "EventResult", "decisions_and_rewards", "event_record", "events_record"]
+
 DUPLICATE = "DUPLICATE"
-
-
-@dataclass(frozen=True)
-class EventReport:
-    """One occurrence as a source reports it. Amounts in minor units; `occurred_at` None means now."""
-
-    campaign_id: UUID
-    participant_id: UUID
-    source: str
-    type: str
-    transaction_id: str | None = None
-    amount: int | None = None
-    currency: str | None = None
-    occurred_at: datetime | None = None
-    country: str | None = None
-    tax: int = 0
-    shipping: int = 0
-    discount: int = 0
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    items: Sequence[Mapping[str, Any]] = ()
-    payment_id: UUID | None = None
-    own_code: bool = False
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What makes two reports the same occurrence."""
-        if self.transaction_id is not None:
-            return (self.campaign_id, self.transaction_id)
-        return (self.campaign_id, self.participant_id, self.type)
-
-
-@dataclass
-class EventResult:
-    """The event as it stands, with its decisions and rewards. `outcome` is QUALIFIED, NOT_QUALIFIED or DUPLICATE."""
-
-    event: QualifyingEvent
-    outcome: str
-    differs: bool
-    decisions: list[Decision]
-    rewards: list[Reward]
 
 
 def event_record(*, organization: Organization, report: EventReport, actor: str) -> EventResult:
@@ -90,27 +39,36 @@ def events_record(
     *, organization: Organization, reports: Sequence[EventReport], actor: str
 ) -> list[EventResult | RewardsError]:
     """Record events, in the order given; for each its result, or the error that refuses it and nothing of it."""
-    claim = _Claim(organization, actor, clock.now(organization))
-    claim.load(reports)
+    judge = Judge(organization, actor, clock.now(organization))
+    judge.load(reports)
     answers: dict[int, EventResult | RewardsError] = {}
     accepted: dict[int, QualifyingEvent] = {}
+    inactive: dict[int, EventRefused] = {}
     first_of: dict[tuple[object, ...], int] = {}
     for position, report in enumerate(reports):
         try:
-            claim.check(report)
+            judge.check(report)
         except EventRefused as refusal:
-            answers[position] = refusal
+            # A repeat may well come when the campaign has ended: it is answered as one, if it is one.
+            (inactive if refusal.code == NOT_ACTIVE else answers)[position] = refusal
             continue
         if report.key not in first_of:
             first_of[report.key] = position
-            accepted[position] = claim.new_event(report)
+            accepted[position] = judge.new_event(report)
     inserted = _insert(accepted.values())
     fresh = {position: event for position, event in accepted.items() if event.pk in inserted}
-    results = claim.judge({position: (reports[position], event) for position, event in fresh.items()})
+    results = judge.judge({position: (reports[position], event) for position, event in fresh.items()})
     answers |= results
     repeats = {position: report for position, report in enumerate(reports) if position not in answers}
-    answers |= _recognise(repeats)
+    recognised = _recognise(repeats)
+    for position in repeats:
+        answers[position] = recognised.get(position) or inactive.get(position) or _undone_meanwhile()
     return [answers[position] for position in range(len(reports))]
+
+
+def _undone_meanwhile() -> RewardsError:
+    # What kept the row from being inserted was there a moment ago: somebody undid that event in between.
+    return TransactionConflict("The event was undone at the same moment. Report it again.")
 
 
 def _insert(events: Any) -> set[UUID]:
@@ -126,251 +84,8 @@ def _insert(events: Any) -> set[UUID]:
     return set(QualifyingEvent.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
 
 
-class _Claim:
-    """The facts behind one call, loaded and locked in a fixed number of queries."""
-
-    def __init__(self, organization: Organization, actor: str, now: datetime) -> None:
-        self.organization = organization
-        self.actor = actor
-        self.now = now
-        self.campaigns: dict[UUID, Campaign] = {}
-        self.participants: dict[UUID, Participant] = {}
-        self.rules: dict[UUID, list[RewardRule]] = defaultdict(list)
-        self.statuses: dict[UUID, list[CampaignStatusChange]] = defaultdict(list)
-        self.barred: frozenset[UUID] = frozenset()
-
-    def load(self, reports: Sequence[EventReport]) -> None:
-        campaign_ids = {report.campaign_id for report in reports}
-        self.campaigns = Campaign.objects.in_bulk(campaign_ids)
-        if any(campaign.budget is not None for campaign in self.campaigns.values()):
-            held = Campaign.objects.select_for_update(no_key=True).filter(pk__in=campaign_ids, budget__isnull=False)
-            self.campaigns |= {campaign.pk: campaign for campaign in held.order_by("pk")}
-        self._lock_people({report.participant_id for report in reports})
-        for rule in RewardRule.objects.filter(campaign__in=campaign_ids):
-            self.rules[rule.campaign_id].append(rule)
-        for change in CampaignStatusChange.objects.filter(campaign__in=campaign_ids).order_by("at", "id"):
-            self.statuses[change.campaign_id].append(change)
-
-    def _lock_people(self, ids: set[UUID]) -> None:
-        # `referred_by` is read before the locks: it is set once and only while no event has counted, and the second
-        # read, under the lock, is the one that is used.
-        referrers = Participant.objects.filter(pk__in=ids, referred_by__isnull=False).values_list(
-            "referred_by", flat=True
-        )
-        people = (
-            Participant.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("customer")
-            .filter(pk__in=ids | set(referrers))
-            .order_by("pk")
-        )
-        self.participants = {person.pk: person for person in people}
-        self.barred = frozenset(
-            person.pk for person in self.participants.values() if person.banned_at or person.customer.erased_at
-        )
-
-    def check(self, report: EventReport) -> None:
-        """Raises EventRefused, with the code of api.md."""
-        campaign = self.campaigns[report.campaign_id]
-        occurred_at = report.occurred_at or self.now
-        if occurred_at > self.now + MAXIMUM_AHEAD:
-            raise EventRefused("occurred_in_future", "It would occur more than 5 minutes from now.", "occurred_at")
-        if report.amount is not None:
-            _check_amount(report)
-        if self._status_at(campaign, occurred_at) != CampaignStatus.ACTIVE:
-            raise EventRefused(
-                "campaign_not_active",
-                f"The campaign was not active at {clock.rfc3339(occurred_at)}; it is {campaign.status}.",
-            )
-
-    def _status_at(self, campaign: Campaign, moment: datetime) -> str | None:
-        before = [change.status for change in self.statuses[campaign.pk] if change.at <= moment]
-        if before:
-            return before[-1]
-        return None
-
-    def new_event(self, report: EventReport) -> QualifyingEvent:
-        return QualifyingEvent(
-            organization=self.organization,
-            campaign=self.campaigns[report.campaign_id],
-            participant=self.participants[report.participant_id],
-            payment_id=report.payment_id,
-            source=report.source,
-            type=report.type,
-            transaction_id=report.transaction_id,
-            amount=report.amount,
-            net_amount=report.amount,
-            currency=report.currency,
-            occurred_at=report.occurred_at or self.now,
-            country=report.country,
-            tax=report.tax,
-            shipping=report.shipping,
-            discount=report.discount,
-            metadata=dict(report.metadata),
-            items=list(report.items),
-            actor=self.actor,
-            created_at=self.now,
-        )
-
-    def judge(self, fresh: Mapping[int, tuple[EventReport, QualifyingEvent]]) -> dict[int, EventResult]:
-        """Ask the rules about the new events, in order, and write what they say."""
-        standings = {campaign_id: self._standing(campaign_id, fresh) for campaign_id in self.campaigns}
-        results: dict[int, EventResult] = {}
-        for position, (report, event) in fresh.items():
-            campaign = event.campaign
-            verdicts = decide(
-                campaign=campaign,
-                rules=self._rules_at(campaign, event.occurred_at),
-                person=self._person(event.participant, own_code=report.own_code),
-                occurrence=occurrence_of(event),
-                standing=standings[campaign.pk],
-                month=f"{event.occurred_at.astimezone(self.organization.zone):%Y-%m}",
-            )
-            results[position] = self._result(event, verdicts)
-        rewards = [reward for result in results.values() for reward in result.rewards]
-        rewards_create(organization=self.organization, rewards=rewards, actor=self.actor, reason="earned")
-        Decision.objects.bulk_create(decision for result in results.values() for decision in result.decisions)
-        qualified = [result.event.pk for result in results.values() if result.outcome == EventOutcome.QUALIFIED]
-        if qualified:
-            QualifyingEvent.objects.filter(pk__in=qualified).update(outcome=EventOutcome.QUALIFIED)
-        record(
-            organization=self.organization,
-            actor=self.actor,
-            at=self.now,
-            happenings=[_happening(result) for result in results.values()],
-        )
-        return results
-
-    def _standing(self, campaign_id: UUID, fresh: Mapping[int, tuple[EventReport, QualifyingEvent]]) -> Any:
-        events = [event for _, event in fresh.values() if event.campaign_id == campaign_id]
-        people = {event.participant_id: event.participant for event in events}
-        scene = Scene(
-            campaign=self.campaigns[campaign_id],
-            rules=self.rules[campaign_id],
-            participants=list(people.values()),
-            new_events=[event.pk for event in events],
-        )
-        return load(scene, self.organization.zone)
-
-    def _rules_at(self, campaign: Campaign, moment: datetime) -> list[RewardRule]:
-        return [
-            rule
-            for rule in self.rules[campaign.pk]
-            if rule.valid_from <= moment and (rule.valid_until is None or moment < rule.valid_until)
-        ]
-
-    def _person(self, participant: Participant, *, own_code: bool) -> Person:
-        return Person(
-            participant_id=participant.pk,
-            referrer_id=participant.referred_by_id,
-            attributed_at=participant.attributed_at,
-            own_code=own_code,
-            barred=self.barred,
-        )
-
-    def _result(self, event: QualifyingEvent, verdicts: Sequence[tuple[RewardRule, Verdict]]) -> EventResult:
-        decisions, rewards = [], []
-        for rule, verdict in verdicts:
-            reward = self._reward(event, rule, verdict) if verdict.rewarded else None
-            if reward is not None:
-                rewards.append(reward)
-            decisions.append(self._decision(event, rule, verdict, reward))
-        if rewards:
-            event.outcome = EventOutcome.QUALIFIED
-        return EventResult(event, event.outcome, differs=False, decisions=decisions, rewards=rewards)
-
-    def _decision(self, event: QualifyingEvent, rule: RewardRule, verdict: Verdict, reward: Reward | None) -> Decision:
-        code, message = verdict.code, verdict.message
-        if reward is not None and reward.waiting_for == WaitingFor.REVIEW and code == "rewarded":
-            code, message = "in_review", f"{message} It waits for a person's review."
-        return Decision(
-            organization=self.organization,
-            event=event,
-            rule=rule,
-            outcome=verdict.outcome,
-            code=code,
-            message=message,
-            reward=reward,
-            uncut_amount=verdict.uncut_amount,
-            created_at=self.now,
-        )
-
-    def _reward(self, event: QualifyingEvent, rule: RewardRule, verdict: Verdict) -> Reward:
-        assert verdict.beneficiary_id is not None
-        campaign, beneficiary = event.campaign, self.participants[verdict.beneficiary_id]
-        reward = Reward(
-            organization=self.organization,
-            campaign=campaign,
-            participant=beneficiary,
-            customer=beneficiary.customer,
-            rule=rule,
-            event=event,
-            beneficiary=rule.beneficiary,
-            transaction_id=event.transaction_id,
-            type=rule.type,
-            amount=verdict.amount,
-            earned_amount=verdict.amount,
-            target_amount=verdict.amount,
-            uncut_amount=verdict.uncut_amount,
-            currency=campaign.currency,
-            fulfilment_kind=campaign.fulfilment_kind,
-            fulfilment_method=campaign.fulfilment_method,
-            earned_at=self.now,
-            releases_at=event.occurred_at + timedelta(days=campaign.holding_days),
-            created_at=self.now,
-            updated_at=self.now,
-        )
-        begin(reward, self.now)
-        return reward
-
-
-def begin(reward: Reward, now: datetime) -> None:
-    """Set what a new reward begins as: waiting for review, then for its holding period, else due at once."""
-    campaign = reward.campaign
-    if campaign.review_above is not None and reward.amount > campaign.review_above:
-        reward.status, reward.waiting_for = RewardStatus.EARNED, WaitingFor.REVIEW
-    elif reward.releases_at is not None and reward.releases_at > now:
-        reward.status, reward.waiting_for = RewardStatus.EARNED, WaitingFor.HOLDING
-    else:
-        reward.status, reward.due_at = RewardStatus.PENDING, now
-
-
-def occurrence_of(event: QualifyingEvent) -> Occurrence:
-    return Occurrence(
-        type=event.type,
-        occurred_at=event.occurred_at,
-        amount=event.amount,
-        currency=event.currency,
-        tax=event.tax,
-        shipping=event.shipping,
-        discount=event.discount,
-        country=event.country,
-        products=frozenset(str(item["product"]) for item in event.items if "product" in item),
-        metadata=event.metadata,
-    )
-
-
-def _check_amount(report: EventReport) -> None:
-    if report.transaction_id is None:
-        raise EventRefused("required", "An event with an amount needs a transaction_id.", "transaction_id")
-    if report.currency is None or not is_currency(report.currency):
-        raise EventRefused("unknown_currency", f"{report.currency} is no ISO 4217 currency.", "currency")
-    if not 0 <= (report.amount or 0) <= MAXIMUM_AMOUNT:
-        raise EventRefused("out_of_range", f"An amount is from 0 to {MAXIMUM_AMOUNT}.", "amount")
-
-
-def _happening(result: EventResult) -> Happening:
-    event = result.event
-    return Happening(
-        "event.recorded",
-        "event",
-        event.pk,
-        event.campaign_id,
-        {"outcome": event.outcome, "participant_id": str(event.participant_id), "rewards": len(result.rewards)},
-    )
-
-
 def _recognise(repeats: Mapping[int, EventReport]) -> dict[int, EventResult | RewardsError]:
-    """Answer reports of what is on record already, with the first one's decisions and rewards."""
+    """Answer those reports whose event is on record already, with the first one's decisions and rewards."""
     if not repeats:
         return {}
     found = Q()
@@ -385,7 +100,9 @@ def _recognise(repeats: Mapping[int, EventReport]) -> dict[int, EventResult | Re
     decisions, rewards = decisions_and_rewards([event.pk for event in known.values()])
     answers: dict[int, EventResult | RewardsError] = {}
     for position, report in repeats.items():
-        event = known[report.key]
+        event = known.get(report.key)
+        if event is None:
+            continue
         if event.participant_id != report.participant_id:
             answers[position] = TransactionConflict(
                 f"Transaction {report.transaction_id} was reported for another participant of this campaign."
