@@ -178,7 +178,7 @@ def _begin(lane: _Lane, connection: Connection) -> list[_Started]:
         earlier = earlier_attempts(due)
         started = []
         for item in due:
-            if item.tries == 0:
+            if item.tries == 0 and not item.in_doubt:
                 # From the first attempt on the amount is fixed: a refund now waits for the outcome.
                 item.amount = item.reward.amount
             call = provider_call(lane.organization, connection, item, earlier.get(item.reward_id, []))
@@ -191,9 +191,8 @@ def _begin(lane: _Lane, connection: Connection) -> list[_Started]:
             )
             started.append(_Started(item, attempt, call, was_in_doubt=item.in_doubt))
             item.in_doubt = True
-            item.tries += 1
             item.leased_until, item.lease_token, item.updated_at = lane.lease.until, lane.lease.token, now
-        BatchItem.objects.bulk_update(due, ["amount", "in_doubt", "tries", "leased_until", "lease_token", "updated_at"])
+        BatchItem.objects.bulk_update(due, ["amount", "in_doubt", "leased_until", "lease_token", "updated_at"])
         IssueAttempt.objects.bulk_create(each.attempt for each in started)
         batches = {item.batch_id for item in items}
         RewardBatch.objects.filter(pk__in=batches, status=BatchStatus.QUEUED).update(status=BatchStatus.RUNNING)

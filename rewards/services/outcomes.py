@@ -100,10 +100,10 @@ def _again(answered: Answered, answer: ProviderError, now: datetime) -> Conclusi
 
 
 def _retry_at(item: BatchItem, answer: ProviderError, now: datetime) -> datetime | None:
-    """None once the tries are used up. `item.tries` counts those that are over, this one included."""
-    if item.tries > len(RETRY_SECONDS):
+    """None once the tries are used up. `item.tries` counts the answered ones before this: being killed uses up none."""
+    if item.tries >= len(RETRY_SECONDS):
         return None
-    seconds = float(RETRY_SECONDS[item.tries - 1])
+    seconds = float(RETRY_SECONDS[item.tries])
     if isinstance(answer, ProviderRetryable) and answer.retry_after is not None:
         seconds = max(seconds, answer.retry_after)
     return now + timedelta(seconds=seconds)
@@ -151,6 +151,7 @@ def _write_items(concluded: Sequence[tuple[Answered, Conclusion]], now: datetime
         item, attempt, answer = answered.item, answered.attempt, answered.answer
         item.outcome, item.code, item.message = conclusion.outcome, conclusion.code, conclusion.message[:500]
         item.in_doubt = conclusion.in_doubt
+        item.tries += 1
         item.leased_until = item.lease_token = None
         item.next_attempt_at = conclusion.retry_at or item.next_attempt_at
         item.updated_at = now
@@ -170,6 +171,7 @@ def _write_items(concluded: Sequence[tuple[Answered, Conclusion]], now: datetime
             "code",
             "message",
             "in_doubt",
+            "tries",
             "leased_until",
             "lease_token",
             "next_attempt_at",
