@@ -9,7 +9,7 @@ from participants.models import Customer, Participant, QualifyingEvent
 from referral_rocket.accounts.scoping import every_organization
 
 # Upper bound of a prefix range on C-collated text: above every character that a name or address has.
-_LAST = "\U0010ffff"
+LAST = "\U0010ffff"
 
 
 def participants(campaign_id: UUID | None = None) -> QuerySet[Participant]:
@@ -40,9 +40,9 @@ def customers_beginning_with(text: str) -> QuerySet[Customer]:
     text = text.strip()
     lower = text.lower()
     return Customer.objects.filter(
-        Q(email_key__gte=lower, email_key__lt=lower + _LAST)
-        | Q(name__gte=text, name__lt=text + _LAST)
-        | Q(external_id__gte=text, external_id__lt=text + _LAST)
+        Q(email_key__gte=lower, email_key__lt=lower + LAST)
+        | Q(name__gte=text, name__lt=text + LAST)
+        | Q(external_id__gte=text, external_id__lt=text + LAST)
     )
 
 
@@ -57,5 +57,9 @@ def events() -> QuerySet[QualifyingEvent]:
     return QualifyingEvent.objects.select_related("participant__customer", "campaign", "payment")
 
 
-def has_counted_event(participant: Participant) -> bool:
-    return QualifyingEvent.objects.filter(participant=participant, undone_at__isnull=True).exists()
+def has_counted_event(participant: Participant, *, besides_payment: UUID | None = None) -> bool:
+    """Whether an event of the participant stands; those of `besides_payment` aren't looked at."""
+    found = QualifyingEvent.objects.filter(participant=participant, undone_at__isnull=True)
+    if besides_payment is not None:
+        found = found.exclude(payment=besides_payment)
+    return found.exists()
