@@ -255,9 +255,10 @@ def _refer_late(
             referral_code=sharer.referral_code,
             actor=actor,
             at=payment.occurred_at or clock.now(organization),
+            payment_id=payment.pk,
         )
     except ReferralRefused:
-        # An event has counted, or the chain would close: the payment counts, the referral doesn't.
+        # Another event has counted, or the chain would close: the payment counts, the referral doesn't.
         return participant
 
 

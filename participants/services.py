@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import IntegrityError, models, transaction
 
@@ -182,20 +183,32 @@ def customer_change(*, customer: Customer, name: str | None = None, external_id:
 
 @transaction.atomic
 def participant_refer(
-    *, organization: Organization, participant: Participant, referral_code: str, actor: str, at: datetime
+    *,
+    organization: Organization,
+    participant: Participant,
+    referral_code: str,
+    actor: str,
+    at: datetime,
+    payment_id: UUID | None = None,
 ) -> Participant:
     """Set who referred a participant, by the referrer's code, while nobody did and no event has counted.
 
-    Participants are locked from the lowest id up, this one and the referrer, so that two people who enter each
-    other's codes at once can't close a chain. Raises UnknownReferralCode, SelfReferral, ReferralRefused.
+    `payment_id` names the payment that carried the code: its own events don't count here, since an earlier message
+    about it may have come without the code. The participant's row is locked before its events are looked at, as it
+    is where events are recorded; so one of the two sees the other. The campaign's lock keeps people who enter one
+    another's codes at once from closing a chain. Raises UnknownReferralCode, SelfReferral, ReferralRefused.
     """
     referrer = _referrer(participant.campaign, referral_code, participant.customer.email_key)
     assert referrer is not None
     _lock_chain(participant.campaign)
-    held = Participant.objects.select_related("customer", "campaign").get(pk=participant.pk)
+    held = (
+        Participant.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("customer", "campaign")
+        .get(pk=participant.pk)
+    )
     if held.referred_by_id is not None:
         raise ReferralRefused("This participant has a referrer already, and a referrer is set once.")
-    if has_counted_event(held):
+    if has_counted_event(held, besides_payment=payment_id):
         raise ReferralRefused("An event of this participant has counted already, so the referrer stays empty.")
     if _is_above(held, referrer):
         raise ReferralRefused("The referrer was referred by this participant, directly or through others.")

@@ -21,7 +21,15 @@ from rewards.errors import EventRefused, RewardsError, TransactionConflict
 from rewards.models import Decision, Reward
 from rewards.services.judging import NOT_ACTIVE, EventReport, EventResult, Judge
 
-__all__ = ["DUPLICATE", "EventReport", "EventResult", "decisions_and_rewards", "event_record", "events_record"]
+__all__ = [
+    "DUPLICATE",
+    "EventReport",
+    "EventResult",
+    "decisions_and_rewards",
+    "event_record",
+    "events_ask_again",
+    "events_record",
+]
 
 DUPLICATE = "DUPLICATE"
 
@@ -40,7 +48,10 @@ def events_record(
 ) -> list[EventResult | RewardsError]:
     """Record events, in the order given; for each its result, or the error that refuses it and nothing of it."""
     judge = Judge(organization, actor, clock.now(organization))
-    judge.load(reports)
+    judge.load(
+        campaign_ids={report.campaign_id for report in reports},
+        participant_ids={report.participant_id for report in reports},
+    )
     answers: dict[int, EventResult | RewardsError] = {}
     accepted: dict[int, QualifyingEvent] = {}
     inactive: dict[int, EventRefused] = {}
@@ -64,6 +75,26 @@ def events_record(
     for position in repeats:
         answers[position] = recognised.get(position) or inactive.get(position) or _undone_meanwhile()
     return [answers[position] for position in range(len(reports))]
+
+
+@transaction.atomic
+def events_ask_again(*, organization: Organization, events: Sequence[QualifyingEvent], actor: str) -> list[Reward]:
+    """Who referred the participants came to light after their events had counted: ask again what failed for want of it.
+
+    What the events earned otherwise stands. Asking twice changes nothing the second time, since no decision is
+    `not_referred` any more.
+    """
+    judge = Judge(organization, actor, clock.now(organization))
+    judge.load(
+        campaign_ids={event.campaign_id for event in events}, participant_ids={event.participant_id for event in events}
+    )
+    rewards: list[Reward] = []
+    decisions, _ = decisions_and_rewards([event.pk for event in events])
+    for event in events:
+        failed = [decision for decision in decisions[event.pk] if decision.code == "not_referred"]
+        if failed and judge.participants[event.participant_id].referred_by_id is not None:
+            rewards += judge.judge_again(event, failed)
+    return rewards
 
 
 def _undone_meanwhile() -> RewardsError:

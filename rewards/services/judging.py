@@ -20,7 +20,7 @@ from referral_rocket.kit import clock
 from referral_rocket.kit.money import MAXIMUM_AMOUNT, is_currency
 from rewards.errors import EventRefused
 from rewards.models import Decision, Reward
-from rewards.rules import Occurrence, Person, Verdict, decide
+from rewards.rules import Occurrence, Person, Standing, Verdict, decide
 from rewards.services.door import rewards_create
 from rewards.services.standing import Scene, load
 from rewards.states import RewardStatus, WaitingFor
@@ -28,6 +28,8 @@ from rewards.states import RewardStatus, WaitingFor
 # Clocks of honest senders differ by seconds; five minutes is the limit of product.md, Events.
 MAXIMUM_AHEAD = timedelta(minutes=5)
 NOT_ACTIVE = "campaign_not_active"
+# What a decision says, besides which rule and event it is about.
+_SAID = ("outcome", "code", "message", "reward", "uncut_amount")
 _SECOND = timedelta(seconds=1, microseconds=-1)
 
 
@@ -84,13 +86,12 @@ class Judge:
         self.statuses: dict[UUID, list[CampaignStatusChange]] = defaultdict(list)
         self.barred: frozenset[UUID] = frozenset()
 
-    def load(self, reports: Sequence[EventReport]) -> None:
-        campaign_ids = {report.campaign_id for report in reports}
+    def load(self, *, campaign_ids: set[UUID], participant_ids: set[UUID]) -> None:
         self.campaigns = Campaign.objects.in_bulk(campaign_ids)
         if any(campaign.budget is not None for campaign in self.campaigns.values()):
             held = Campaign.objects.select_for_update(no_key=True).filter(pk__in=campaign_ids, budget__isnull=False)
             self.campaigns |= {campaign.pk: campaign for campaign in held.order_by("pk")}
-        self._lock_people({report.participant_id for report in reports})
+        self._lock_people(participant_ids)
         for rule in RewardRule.objects.filter(campaign__in=campaign_ids):
             self.rules[rule.campaign_id].append(rule)
         for change in CampaignStatusChange.objects.filter(campaign__in=campaign_ids).order_by("at", "id"):
@@ -173,18 +174,12 @@ class Judge:
 
     def judge(self, fresh: Mapping[int, tuple[EventReport, QualifyingEvent]]) -> dict[int, EventResult]:
         """Ask the rules about the new events, in order, and write what they say."""
-        standings = {campaign_id: self._standing(campaign_id, fresh) for campaign_id in self.campaigns}
+        events = [event for _, event in fresh.values()]
+        standings = {campaign_id: self._standing(campaign_id, events) for campaign_id in self.campaigns}
         results: dict[int, EventResult] = {}
         for position, (report, event) in fresh.items():
-            campaign = event.campaign
-            verdicts = decide(
-                campaign=campaign,
-                rules=self._rules_at(campaign, self._moment(campaign, event.occurred_at)),
-                person=self._person(event.participant, own_code=report.own_code),
-                occurrence=occurrence_of(event),
-                standing=standings[campaign.pk],
-                month=f"{event.occurred_at.astimezone(self.organization.zone):%Y-%m}",
-            )
+            rules = self._rules_at(event.campaign, self._moment(event.campaign, event.occurred_at))
+            verdicts = self._ask(event, rules, standings[event.campaign_id], own_code=report.own_code)
             results[position] = self._result(event, verdicts)
         rewards = [reward for result in results.values() for reward in result.rewards]
         rewards_create(organization=self.organization, rewards=rewards, actor=self.actor, reason="earned")
@@ -200,14 +195,46 @@ class Judge:
         )
         return results
 
-    def _standing(self, campaign_id: UUID, fresh: Mapping[int, tuple[EventReport, QualifyingEvent]]) -> Any:
-        events = [event for _, event in fresh.values() if event.campaign_id == campaign_id]
-        people = {event.participant_id: event.participant for event in events}
+    def judge_again(self, event: QualifyingEvent, decisions: Sequence[Decision]) -> list[Reward]:
+        """Ask the rules of these decisions anew about an event on record, and put what they say in their place.
+
+        None of the decisions may have a reward.
+        """
+        event.campaign, event.participant = self.campaigns[event.campaign_id], self.participants[event.participant_id]
+        rules = [decision.rule for decision in decisions]
+        verdicts = self._ask(event, rules, self._standing(event.campaign_id, [event]), own_code=False)
+        result = self._result(event, verdicts)
+        rewards_create(
+            organization=self.organization, rewards=result.rewards, actor=self.actor, reason="earned by a late referral"
+        )
+        for decision, fresh in zip(decisions, result.decisions, strict=True):
+            for name in _SAID:
+                setattr(decision, name, getattr(fresh, name))
+        Decision.objects.bulk_update(decisions, _SAID)
+        QualifyingEvent.objects.filter(pk=event.pk).update(outcome=result.outcome)
+        record(organization=self.organization, actor=self.actor, at=self.now, happenings=[_happening(result)])
+        return result.rewards
+
+    def _ask(
+        self, event: QualifyingEvent, rules: Sequence[RewardRule], standing: Standing, *, own_code: bool
+    ) -> list[tuple[RewardRule, Verdict]]:
+        return decide(
+            campaign=event.campaign,
+            rules=rules,
+            person=self._person(event.participant, own_code=own_code),
+            occurrence=occurrence_of(event),
+            standing=standing,
+            month=f"{event.occurred_at.astimezone(self.organization.zone):%Y-%m}",
+        )
+
+    def _standing(self, campaign_id: UUID, events: Sequence[QualifyingEvent]) -> Standing:
+        here = [event for event in events if event.campaign_id == campaign_id]
+        people = {event.participant_id: event.participant for event in here}
         scene = Scene(
             campaign=self.campaigns[campaign_id],
             rules=self.rules[campaign_id],
             participants=list(people.values()),
-            new_events=[event.pk for event in events],
+            new_events=[event.pk for event in here],
         )
         return load(scene, self.organization.zone)
 

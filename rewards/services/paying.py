@@ -1,14 +1,14 @@
 """Payments count: each becomes a qualifying event in every campaign that it matches, once."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from participants.models import Attribution, Participant, Payment, QualifyingEvent
 from participants.payments import attribute
 from referral_rocket.accounts.models import Organization
 from rewards.errors import EventRefused, RewardsError
-from rewards.services.earning import DUPLICATE, EventReport, EventResult, events_record
+from rewards.services.earning import DUPLICATE, EventReport, EventResult, events_ask_again, events_record
 
 EVENT_TYPE = "purchase"
 ACTOR = "system:payments"
@@ -31,11 +31,12 @@ def payments_count(*, organization: Organization, payments: Sequence[Payment]) -
             for participant in attributed.participants
         ]
     known = _known([payment for payment, _ in reports])
+    late = _earned_late(organization, known.values())
     fresh = [(payment, report) for payment, report in reports if (payment.pk, report.campaign_id) not in known]
     results = events_record(organization=organization, reports=[report for _, report in fresh], actor=ACTOR)
     for payment, report in reports:
         if (payment.pk, report.campaign_id) in known:
-            said[payment.pk].append("It is a payment that has counted already.")
+            said[payment.pk].append(_words_again(late[known[payment.pk, report.campaign_id].pk]))
     for (payment, _), result in zip(fresh, results, strict=True):
         said[payment.pk].append(_words(result))
     return dict(said)
@@ -49,9 +50,23 @@ def _obstacle(payment: Payment) -> str:
     return ""
 
 
-def _known(payments: Sequence[Payment]) -> set[tuple[UUID, UUID]]:
-    rows = QualifyingEvent.objects.filter(payment__in=payments, undone_at__isnull=True)
-    return set(rows.values_list("payment", "campaign"))
+def _known(payments: Sequence[Payment]) -> dict[tuple[UUID, UUID], QualifyingEvent]:
+    """Events on record, by payment and campaign."""
+    rows = QualifyingEvent.objects.filter(payment__in=payments, undone_at__isnull=True).select_related("participant")
+    return {(event.payment_id, event.campaign_id): event for event in rows if event.payment_id is not None}
+
+
+def _earned_late(organization: Organization, known: Iterable[QualifyingEvent]) -> Counter[UUID]:
+    """Rewards by event of payments whose code came in a later message than the one by which they were counted."""
+    referred = [event for event in known if event.participant.referred_by_id is not None]
+    rewards = events_ask_again(organization=organization, events=referred, actor=ACTOR) if referred else []
+    return Counter(reward.event_id for reward in rewards if reward.event_id is not None)
+
+
+def _words_again(earned: int) -> str:
+    if not earned:
+        return "It is a payment that has counted already."
+    return f"Its code came after it had counted: earned {earned} reward{'s' if earned > 1 else ''}."
 
 
 def _report(payment: Payment, participant: Participant, *, own_code: bool) -> EventReport:
