@@ -52,7 +52,7 @@ def test_it_works(stand_in: RunningSandbox) -> None:
         assert Claim.objects.filter(closed_at__isnull=True).count() == 0
     assert len(given) == REWARDS
     assert set(given.values()) == {1}
-    assert {credit["amount"] for credit in stand_in.credits()["credits"]} == {-1200}
+    assert {credit["amount"] for credit in stand_in.credits()["credits"]} == {1200}
 
 
 def _finished(batch: RewardBatch) -> bool:
