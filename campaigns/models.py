@@ -20,6 +20,7 @@ class EarningTiming(models.TextChoices):
 
 class FulfilmentKind(models.TextChoices):
     METHOD = "METHOD", "Issued from here"
+    WEBHOOK = "WEBHOOK", "Ordered by webhook"
 
 
 class Campaign(TenantModel):
@@ -39,6 +40,10 @@ class Campaign(TenantModel):
     fulfilment_method = models.CharField(max_length=20, default="MANUAL")
     fulfilment_connection = models.ForeignKey(
         "integrations.Connection", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    # Who gets the orders of WEBHOOK; null is the organization's oldest enabled endpoint that takes REWARD.
+    fulfilment_endpoint = models.ForeignKey(
+        "integrations.Endpoint", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
     )
     # Which parts of a payment a rate is taken of: see campaigns.services and rewards.rules.commission_base.
     base_tax = models.BooleanField(default=False)

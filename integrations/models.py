@@ -1,5 +1,6 @@
-"""An organization's links to providers."""
+"""An organization's links to providers, and the places where it takes our webhooks."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from integrations.registry import PROVIDERS
@@ -67,3 +68,73 @@ class Connection(TenantModel):
     @property
     def is_active(self) -> bool:
         return self.status == ConnectionStatus.ACTIVE
+
+
+class StatusMode(models.TextChoices):
+    PENDING = "PENDING", "The system confirms each reward by the API"
+    AVAILABLE = "AVAILABLE", "A 2xx answer is the confirmation"
+
+
+class EventType(models.TextChoices):
+    REWARD = "REWARD", "Orders to issue a reward"
+    REWARD_UPDATED = "REWARD_UPDATED", "A reward changed its status"
+    PARTICIPANT = "PARTICIPANT", "A participant joined or changed"
+    EVENT = "EVENT", "A qualifying event was recorded or undone"
+    BATCH = "BATCH", "A batch was created or finished"
+
+
+class EndpointStatus(models.TextChoices):
+    ENABLED = "ENABLED", "Enabled"
+    DISABLED = "DISABLED", "Disabled"
+
+
+class DisabledReason(models.TextChoices):
+    BY_PERSON = "by_person", "Somebody disabled it"
+    GONE = "gone", "It answered 410 Gone"
+    NO_SUCCESS = "no_success", "It took nothing for 5 days"
+
+
+class Endpoint(TenantModel):
+    """Where a tenant takes our webhooks.
+
+    `secrets` is `{"current", "previous", "previous_until"}`: while a secret is being rotated we sign with both, until
+    the time given (RFC 3339). `failing_since` is the first failure after the last success, in wall time. A deleted
+    endpoint keeps its row, because its deliveries are on record.
+    """
+
+    url = models.CharField(max_length=2000)
+    description = models.CharField(max_length=500, blank=True)
+    status_mode = models.CharField(max_length=9, choices=StatusMode, default=StatusMode.PENDING)
+    event_types = ArrayField(models.CharField(max_length=20, choices=EventType))
+    status = models.CharField(max_length=8, choices=EndpointStatus, default=EndpointStatus.ENABLED)
+    disabled_reason = models.CharField(max_length=10, choices=DisabledReason, null=True)
+    disabled_at = models.DateTimeField(null=True)
+    # When the organization is to be told by mail that we disabled it; null once that was done.
+    notice_due_at = models.DateTimeField(null=True)
+    secrets = EncryptedJSONField(default=dict)
+    failing_since = models.DateTimeField(null=True)
+    last_success_at = models.DateTimeField(null=True)
+    last_failure_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["organization", "id"], condition=models.Q(deleted_at__isnull=True), name="endpoints_in_use"
+            ),
+            models.Index(
+                fields=["notice_due_at"], condition=models.Q(notice_due_at__isnull=False), name="endpoints_to_tell_of"
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(status="DISABLED", disabled_at__isnull=False, disabled_reason__isnull=False)
+                | models.Q(status="ENABLED", disabled_at__isnull=True, disabled_reason__isnull=True),
+                name="endpoint_disabled_why",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.description or self.url

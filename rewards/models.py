@@ -49,12 +49,27 @@ class Reward(TenantModel):
     uncut_amount = models.BigIntegerField(null=True)
     remainder_amount = models.BigIntegerField(default=0)
     refunded_amount = models.BigIntegerField(default=0)
+    # What a refund takes off once it is known how the issuing that is under way ends.
+    pending_reduction = models.BigIntegerField(default=0)
+    # The event's net amount when the issuing began: what deductions are reckoned from.
+    issued_net = models.BigIntegerField(null=True)
+    # A deduction names the reward that it takes back; a reward that gives back names the one that it restores.
+    deducts = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="deductions", db_constraint=False
+    )
+    restores = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="restorations", db_constraint=False
+    )
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=500, null=True)
     external_ref = models.CharField(max_length=200, null=True)
     waiting_for = models.CharField(max_length=11, choices=WaitingFor, null=True)
     fulfilment_kind = models.CharField(max_length=7, choices=FulfilmentKind, default=FulfilmentKind.METHOD)
     fulfilment_method = models.CharField(max_length=20, default="MANUAL")
+    # The endpoint that its campaign named when it became due; null is the default one at the time of the order.
+    fulfilment_endpoint = models.ForeignKey(
+        "integrations.Endpoint", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
     method = models.CharField(max_length=20, null=True)
     provider_reference = models.CharField(max_length=255, null=True)
     # Grows only when the provider proved that the money came back: the idempotency key is `reward_id:issue_number`.
@@ -69,7 +84,9 @@ class Reward(TenantModel):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["event", "rule"], condition=Q(event__isnull=False), name="reward_once_per_event_and_rule"
+                fields=["event", "rule"],
+                condition=Q(event__isnull=False, deducts__isnull=True, restores__isnull=True),
+                name="reward_once_per_event_and_rule",
             ),
             models.CheckConstraint(condition=Q(amount__gte=0, earned_amount__gt=0), name="reward_amounts_positive"),
             models.CheckConstraint(
@@ -92,6 +109,11 @@ class Reward(TenantModel):
                 fields=["campaign", "participant", "due_at"], condition=Q(status="PENDING"), name="reward_due"
             ),
             models.Index(fields=["releases_at"], condition=Q(status="EARNED"), name="reward_to_release"),
+            models.Index(fields=["deducts"], condition=Q(deducts__isnull=False), name="reward_deductions"),
+            models.Index(fields=["restores"], condition=Q(restores__isnull=False), name="reward_restorations"),
+            models.Index(
+                fields=["organization", "id"], condition=Q(waiting_for="NO_ENDPOINT"), name="reward_without_endpoint"
+            ),
         ]
 
 
@@ -154,6 +176,8 @@ class Claim(TenantModel):
     reward = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="claims", db_constraint=False)
     kind = models.CharField(max_length=12, choices=ClaimKind)
     opened_at = models.DateTimeField()
+    # An order's first attempt: from then on the reward is being issued. Batches have that in their items' `tries`.
+    started_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
 
     class Meta:

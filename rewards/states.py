@@ -43,10 +43,12 @@ class WaitingFor(models.TextChoices):
     HOLDING = "HOLDING", "Holding period"
     REVIEW = "REVIEW", "Review"
     RECIPIENT = "RECIPIENT", "Recipient"
+    NO_ENDPOINT = "NO_ENDPOINT", "An endpoint for its order"
 
 
 class ClaimKind(models.TextChoices):
     BATCH = "BATCH", "Batch"
+    ORDER = "ORDER", "Order by webhook"
     CONFIRMATION = "CONFIRMATION", "Confirmation"
 
 
