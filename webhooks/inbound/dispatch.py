@@ -138,12 +138,15 @@ def _process(organization: Organization, events: Sequence[InboundEvent]) -> None
     for reading in readings:
         for fact in reading.facts:
             _apply(organization, reading, fact)
-    touched = {payment.pk: payment for reading in readings for payment in reading.payments}
-    counted = payments_count(organization=organization, payments=list(touched.values()))
+    # Read anew: a row may have proved to be the same payment as another one since, which then counts for both.
+    order = dict.fromkeys(payment.pk for reading in readings for payment in reading.payments)
+    touched = Payment.objects.select_related("connection").in_bulk(list(order))
+    payments = [touched[pk] for pk in order if touched[pk].same_as_id is None]
+    counted = payments_count(organization=organization, payments=payments)
     now = clock.wall()
     for reading in readings:
         for payment in reading.payments:
-            reading.said += counted.get(payment.pk, [])
+            reading.said += counted.get(touched[payment.pk].same_as_id or payment.pk, [])
         event = reading.event
         event.status = InboundStatus.PROCESSED if reading.used else InboundStatus.IGNORED
         event.reason = " ".join(dict.fromkeys(reading.said))[:500]
