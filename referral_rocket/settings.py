@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "participants",
     "rewards",
     "webhooks.inbound",
+    "webhooks.outbound",
     "referral_rocket.dashboard",
     "referral_rocket.api",
     "allauth",
@@ -242,6 +243,8 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # Enums stay where they are used: names made up for equal ones would change with every new one.
+    "POSTPROCESSING_HOOKS": [],
 }
 
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

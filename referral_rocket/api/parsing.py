@@ -1,33 +1,66 @@
 """Bodies: JSON in UTF-8, at most 1 MB, an object, no name twice, no numbers that JSON doesn't have."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
-from rest_framework.exceptions import ParseError
+from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
 
+from referral_rocket.api.answers import JSON
 from referral_rocket.api.problems import TooLarge
 
 MAXIMUM_BODY = 1_000_000
+# Conditions nest five deep, metadata is the sender's; nobody writes more than this by hand.
+MAXIMUM_DEPTH = 32
 
 
 class StrictJSONParser(BaseParser):
-    media_type = "application/json"
+    media_type = JSON
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        body = stream.read(MAXIMUM_BODY + 1)
-        if len(body) > MAXIMUM_BODY:
-            raise TooLarge()
-        return parse(body)
+        return parse(_read(stream))
+
+
+def body_of(request: HttpRequest) -> dict[str, Any]:
+    """The request's JSON object; `{}` where there is no body.
+
+    A body that says that it is too large isn't read at all, and one that is, not to its end. Raises TooLarge,
+    UnsupportedMediaType, ParseError.
+    """
+    length = request.headers.get("Content-Length") or "0"
+    if not length.isascii() or not length.isdigit():
+        raise ParseError("Content-Length is no number.")
+    if int(length) > MAXIMUM_BODY:
+        raise TooLarge()
+    try:
+        body = _read(request)
+    except (UnreadablePostError, OSError) as error:
+        raise ParseError("The body could not be read to its end.") from error
+    if not body:
+        return {}
+    if request.content_type != JSON:
+        raise UnsupportedMediaType(request.content_type or "none", "Send the body as application/json.")
+    return parse(body)
+
+
+def _read(stream: Any) -> bytes:
+    body: bytes = stream.read(MAXIMUM_BODY + 1)
+    if len(body) > MAXIMUM_BODY:
+        raise TooLarge()
+    return body
 
 
 def parse(body: bytes) -> dict[str, Any]:
     """Raises ParseError, saying what is wrong with the body."""
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        text = body.decode("utf-8")
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise ParseError("The body isn't UTF-8.") from error
     except RecursionError as error:
@@ -36,8 +69,7 @@ def parse(body: bytes) -> dict[str, Any]:
         raise ParseError(f"The body isn't JSON: {error}.") from error
     if not isinstance(value, dict):
         raise ParseError("The body has to be a JSON object.")
-    if _has_nul(value):
-        raise ParseError("The body has a NUL character, which can't be stored.")
+    _check(value)
     return value
 
 
@@ -48,14 +80,34 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is too large a number")
+    return value
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _has_nul(value: Any) -> bool:
+def _check(value: Any, depth: int = 1) -> None:
+    if depth > MAXIMUM_DEPTH:
+        raise ParseError("The body is nested too deeply.")
     if isinstance(value, str):
-        # Half of a surrogate pair can't be stored either.
-        return "\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value)
-    if isinstance(value, dict):
-        return any(_has_nul(name) or _has_nul(each) for name, each in value.items())
-    return isinstance(value, list) and any(_has_nul(each) for each in value)
+        _check_text(value)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            _check_text(name)
+            _check(each, depth + 1)
+    elif isinstance(value, list):
+        for each in value:
+            _check(each, depth + 1)
+
+
+def _check_text(text: str) -> None:
+    # Neither NUL nor half of a surrogate pair can be stored.
+    if "\x00" in text:
+        raise ParseError("The body has a NUL character, which can't be stored.")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ParseError("The body has half of a surrogate pair, which is no character.")

@@ -1,18 +1,23 @@
 """Errors as RFC 9457 problem details: `type, title, status, detail, code, request_id`, and `errors` for bad fields."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import structlog
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-CONTENT_TYPE = "application/problem+json"
+from referral_rocket.api.answers import Answer, response_of
 
-log = structlog.get_logger(__name__)
+CONTENT_TYPE = "application/problem+json"
+REQUEST_ID_LENGTH = 64
+# What DRF calls it -> what this API does.
+_CODES = {"parse_error": "malformed", "authentication_failed": "invalid_api_key", "not_authenticated": "no_api_key"}
 
 
 class Problem(Exception):
@@ -57,33 +62,20 @@ def impossible(code: str, detail: str, field: str | None = None) -> Problem:
     return Problem(422, code, detail, [(field, code, detail)] if field else ())
 
 
-def answer(error: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's exception handler: every error that a call raises, as a problem."""
-    problem = problem_of(error)
-    response = Response(body(problem), status=problem.status, content_type=CONTENT_TYPE)
-    if problem.retry_after is not None:
-        response["Retry-After"] = str(max(1, round(problem.retry_after)))
-    if isinstance(error, exceptions.APIException) and getattr(error, "auth_header", None):
-        response["WWW-Authenticate"] = error.auth_header
-    return response
-
-
-def problem_of(error: Exception) -> Problem:
-    """Raises the error again where it is a defect of ours: the 500 is made outside, with a trace in the log."""
+def problem_of(error: Exception) -> Problem | None:
+    """The problem for what the framework or a view raises; None for anything else."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, exceptions.ValidationError):
         return invalid(list(_fields(error.detail, "")))
-    if isinstance(error, exceptions.Throttled):
-        return Problem(429, "rate_limited", "Too many requests with this key.", retry_after=getattr(error, "wait", None))
     if isinstance(error, exceptions.APIException):
         code = str(error.default_code)
-        return Problem(error.status_code, {"parse_error": "malformed"}.get(code, code), str(error.detail))
+        return Problem(error.status_code, _CODES.get(code, code), str(error.detail))
     if isinstance(error, Http404):
         return not_found()
     if isinstance(error, PermissionDenied):
         return Problem(403, "forbidden", "This isn't allowed.")
-    raise error
+    return None
 
 
 def _fields(detail: Any, prefix: str) -> Iterable[tuple[str, str, str]]:
@@ -99,6 +91,11 @@ def _fields(detail: Any, prefix: str) -> Iterable[tuple[str, str, str]]:
             yield prefix, str(getattr(inner, "code", "invalid")), str(inner)
 
 
+def request_id() -> str:
+    """The id under which the logs have this request: the caller's X-Request-ID, else one that was made."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))[:REQUEST_ID_LENGTH]
+
+
 def body(problem: Problem) -> dict[str, Any]:
     found = {
         "type": "about:blank",
@@ -106,7 +103,7 @@ def body(problem: Problem) -> dict[str, Any]:
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
-        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+        "request_id": request_id(),
     }
     if problem.errors:
         found["errors"] = [
@@ -115,7 +112,26 @@ def body(problem: Problem) -> dict[str, Any]:
     return found
 
 
-def unknown_path(request: HttpRequest, path: str = "") -> JsonResponse:
-    return JsonResponse(
-        body(Problem(404, "not_found", "There is no such address in this API.")), status=404, content_type=CONTENT_TYPE
-    )
+def answer_of(problem: Problem, headers: Mapping[str, str] | None = None) -> Answer:
+    found = dict(headers or {})
+    if problem.retry_after is not None:
+        found["Retry-After"] = str(max(1, math.ceil(problem.retry_after)))
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        found["WWW-Authenticate"] = "Bearer"
+    return Answer(problem.status, body(problem), CONTENT_TYPE, found)
+
+
+def answer(error: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's exception handler, for the views that serve the document. Raises again what is a defect of ours."""
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    return Response(body(problem), status=problem.status, content_type=CONTENT_TYPE)
+
+
+@csrf_exempt
+def unknown_path(request: HttpRequest, path: str = "") -> HttpResponse:
+    """404 for every address under the API that isn't one, whatever the method."""
+    response = response_of(answer_of(not_found("address in this API")))
+    response["X-Request-ID"] = request_id()
+    return response

@@ -1,0 +1,81 @@
+"""What the domain raises, as the API answers it: one table."""
+
+from collections.abc import Mapping
+
+from django.core.exceptions import ValidationError
+
+from campaigns.errors import CampaignConflict, InvalidCampaign
+from integrations.errors import ConnectionRequired as NoConnection
+from integrations.errors import InvalidCredentials, ModeMismatch
+from participants.attribution import InvalidEmail
+from participants.errors import IdTaken, ReferralRefused, SelfReferral, UnknownReferralCode
+from referral_rocket.accounts.errors import ClockRefused
+from referral_rocket.api.problems import Problem, invalid
+from rewards.errors import (
+    AmountExceedsOwed,
+    BatchNotCancelable,
+    BeingIssued,
+    ConnectionRequired,
+    EventRefused,
+    FulfilledByMethod,
+    InvalidReward,
+    InvalidRewardTransition,
+    TransactionConflict,
+    UnknownRewards,
+)
+
+# Error -> (status, code). A code of None is the error's own. A 400 names its fields.
+TABLE: Mapping[type[Exception], tuple[int, str | None]] = {
+    InvalidCampaign: (400, "invalid"),
+    CampaignConflict: (409, None),
+    InvalidEmail: (400, "invalid"),
+    UnknownReferralCode: (422, None),
+    SelfReferral: (422, None),
+    ReferralRefused: (409, None),
+    IdTaken: (409, None),
+    # 400 where a field is to blame: see _refused_event.
+    EventRefused: (422, None),
+    TransactionConflict: (409, None),
+    UnknownRewards: (404, None),
+    ConnectionRequired: (422, None),
+    NoConnection: (422, None),
+    InvalidReward: (400, "invalid"),
+    InvalidRewardTransition: (409, None),
+    BeingIssued: (409, None),
+    FulfilledByMethod: (409, None),
+    AmountExceedsOwed: (422, None),
+    BatchNotCancelable: (409, None),
+    InvalidCredentials: (400, "invalid"),
+    ModeMismatch: (422, None),
+    ClockRefused: (422, "clock_moves_forward_only"),
+    ValidationError: (400, "invalid"),
+}
+
+_FIELD_OF: Mapping[type[Exception], str] = {InvalidEmail: "email"}
+
+
+def domain_problem(error: Exception) -> Problem | None:
+    """The problem for an error of the domain; None for one that isn't in the table, which is a defect of ours."""
+    entry = next((TABLE[kind] for kind in type(error).__mro__ if kind in TABLE), None)
+    if entry is None:
+        return None
+    status, code = entry
+    if isinstance(error, EventRefused) and error.field is not None:
+        return invalid([(error.field, error.code, error.message)])
+    if status == 400:
+        return invalid(_fields(error))
+    return Problem(status, code or str(getattr(error, "code", "")), str(error))
+
+
+def _fields(error: Exception) -> list[tuple[str, str, str]]:
+    if isinstance(error, InvalidCampaign | InvalidCredentials):
+        return list(error.errors)
+    if isinstance(error, InvalidReward):
+        return [(error.field, error.code, error.message)]
+    if isinstance(error, ValidationError):
+        return [
+            (field, str(each.code or "invalid"), " ".join(each.messages))
+            for field, errors in error.error_dict.items()
+            for each in errors
+        ]
+    return [(_FIELD_OF[type(error)], "invalid", str(error))]

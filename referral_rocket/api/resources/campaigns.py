@@ -1,0 +1,102 @@
+"""`/campaigns`."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from rest_framework.request import Request
+
+from campaigns.models import CampaignStatus
+from campaigns.selectors import campaigns
+from campaigns.services import campaign_create, campaign_update, terms_of
+from campaigns.terms import CAMPAIGN_FIELDS, CampaignTerms, RuleTerms
+from participants.selectors import events
+from referral_rocket.accounts.models import Scope
+from referral_rocket.api.answers import Answer
+from referral_rocket.api.fields import Paging
+from referral_rocket.api.operations import operation
+from referral_rocket.api.pagination import page
+from referral_rocket.api.payloads import campaigns as payloads
+from referral_rocket.api.resources.lookup import campaign_of
+from referral_rocket.api.shapes.campaigns import CampaignChange, CampaignNew, CampaignShape
+from referral_rocket.api.views import ApiView
+
+# Where the API nests what the terms have flat.
+_NESTED = {"fulfilment": {"method": "fulfilment_method", "connection_id": "fulfilment_connection_id"}} | {
+    "base": {name: f"base_{name}" for name in ("tax", "shipping", "discounts")}
+}
+
+
+class CampaignsView(ApiView):
+    @operation(
+        "campaigns_list",
+        "Campaigns, newest first",
+        scope=Scope.READ,
+        filters=Paging,
+        answers={200: CampaignShape},
+        listed=True,
+    )
+    def get(self, request: Request) -> Answer:
+        return page(campaigns(), self.query, payloads.campaigns)
+
+    @operation("campaign_create", "Create a campaign", takes=CampaignNew, answers={201: CampaignShape})
+    def post(self, request: Request) -> Answer:
+        made = campaign_create(
+            organization=self.organization,
+            terms=CampaignTerms(**_terms(self.given)),
+            rules=_rules(self.given["rules"]),
+            status=self.given.get("status", CampaignStatus.DRAFT),
+            actor=self.actor,
+        )
+        return Answer(201, payloads.campaign(campaign_of(made.pk)))
+
+
+class CampaignView(ApiView):
+    @operation("campaign_get", "One campaign", scope=Scope.READ, answers={200: CampaignShape})
+    def get(self, request: Request, campaign_id: UUID) -> Answer:
+        return Answer(200, payloads.campaign(campaign_of(campaign_id)))
+
+    @operation(
+        "campaign_update",
+        "Change a campaign",
+        takes=CampaignChange,
+        answers={200: CampaignShape},
+        refuses={409: ["invalid_transition", "currency_fixed"]},
+        about="`rules` replaces the list: with `rule_id` changed (a new version), without it new, absent ones end. What is "
+        "earned already never changes.",
+    )
+    def patch(self, request: Request, campaign_id: UUID) -> Answer:
+        campaign = campaign_of(campaign_id)
+        changes = _terms(self.given)
+        campaign_update(
+            organization=self.organization,
+            campaign=campaign,
+            actor=self.actor,
+            terms=replace(terms_of(campaign), **changes) if changes else None,
+            rules=_rules(self.given["rules"]) if "rules" in self.given else None,
+            status=self.given.get("status"),
+            has_event=events().filter(campaign=campaign).exists(),
+        )
+        return Answer(200, payloads.campaign(campaign_of(campaign_id)))
+
+
+def _terms(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given of a campaign's terms, flat as CampaignTerms has it."""
+    found = {name: given[name] for name in CAMPAIGN_FIELDS if name in given}
+    for nest, names in _NESTED.items():
+        found |= {names[name]: value for name, value in given.get(nest, {}).items() if name in names}
+    return found
+
+
+def _rules(given: list[Mapping[str, Any]]) -> list[RuleTerms]:
+    return [_rule(each) for each in given]
+
+
+def _rule(given: Mapping[str, Any]) -> RuleTerms:
+    values = dict(given)
+    per_month = values.pop("max_amount_per_period", None)
+    values["max_amount_per_month"] = None if per_month is None else per_month["amount"]
+    if values.get("tiers") is not None:
+        values["tiers"] = [dict(tier) for tier in values["tiers"]]
+    return RuleTerms(**values)

@@ -1,0 +1,52 @@
+"""A caller of the API, as a test needs one: a key, JSON in, JSON out."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+
+from referral_rocket.accounts.models import Organization
+
+
+@dataclass
+class Caller:
+    """Calls `/api/v1` with `token`. `calls` counts them; the last answer's headers are in `headers`."""
+
+    organization: Organization
+    token: str
+
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        """The raw answer. `body` is sent as JSON; bytes as they are."""
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        return Client(raise_request_exception=False).generic(
+            method,
+            f"/api/v1{path}",
+            content,
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {self.token}", **headers},
+        )
+
+    def get(self, path: str, expect: int = 200) -> Any:
+        return self.said("GET", path, None, expect)
+
+    def post(self, path: str, body: Any = None, expect: int = 201, **headers: str) -> Any:
+        return self.said("POST", path, body, expect, **headers)
+
+    def patch(self, path: str, body: Any, expect: int = 200, **headers: str) -> Any:
+        return self.said("PATCH", path, body, expect, **headers)
+
+    def said(self, method: str, path: str, body: Any, expect: int, **headers: str) -> Any:
+        """The JSON of the answer, whose status has to be `expect`."""
+        response = self.call(method, path, body, **headers)
+        assert response.status_code == expect, (response.status_code, response.content)
+        kind = "application/problem+json" if expect >= 400 else "application/json"
+        assert response["Content-Type"] == kind
+        return json.loads(response.content)
+
+
+def problem(answer: Any) -> tuple[Any, ...]:
+    """`(code, (field, code), …)` of a problem."""
+    assert set(answer) - {"errors"} == {"type", "title", "status", "detail", "code", "request_id"}
+    return answer["code"], *((each["field"], each["code"]) for each in answer.get("errors", []))
