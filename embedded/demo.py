@@ -54,7 +54,9 @@ class DemoFailed(Exception):
 def main() -> int:
     end_on_signals()
     try:
-        with start_lock():
+        with sole_change(STOP_SECONDS) as sole:
+            if not sole:
+                raise DemoFailed("Another `make demo` of this folder has been starting or ending for a minute.")
             leave_nothing_behind()
             demo = Demo(port=chosen_port())
         try:
@@ -71,15 +73,22 @@ def main() -> int:
 
 
 @contextmanager
-def start_lock() -> Iterator[None]:
-    """Held by at most one start in this folder."""
+def sole_change(patience: float) -> Iterator[bool]:
+    """Whether, after waiting up to `patience` seconds, no other run of this folder is ending what was left or starting."""
     LOCAL.mkdir(mode=0o700, exist_ok=True)
+    deadline = time.monotonic() + patience
     with LOCK.open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DemoFailed("Another `make demo` is just starting in this folder.") from None
-        yield
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    yield False
+                    return
+                time.sleep(0.1)
+            else:
+                yield True
+                return
 
 
 def chosen_port() -> int:
@@ -138,6 +147,7 @@ class Demo:
         self.settings = demo_environment(self.kept, given=os.environ, port=port, addresses=addresses)
         self.environment = dict(os.environ) | self.settings
         self.supervisor: Supervisor | None = None
+        self.collecting: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Starts everything, and announces it once it is ready."""
@@ -147,15 +157,17 @@ class Demo:
         if self.valkey:
             self.valkey.prepare()
         write_environment(self.settings)
+        # Takes a while, and needs no database.
+        self.collecting = self._begin("collectstatic", "--no-input", "--verbosity=0")
         self.supervisor = Supervisor(self._programs(), self.environment)
         if self.valkey:
             self.valkey.wait_until_ready(START_SECONDS, alive=self.supervisor.alive)
         if self.postgres:
             self.postgres.wait_until_ready(START_SECONDS, alive=self.supervisor.alive)
         self._manage("migrate", "--no-input", "--verbosity=0")
-        self._manage("collectstatic", "--no-input", "--verbosity=0")
         self._wait(lambda: not is_free(self.kept.sandbox_port), START_SECONDS, "sandbox")
         account = self._sample_data()
+        self._finish("collectstatic", self.collecting)
         self.supervisor.start_application()
         self._wait(self._ready, READY_SECONDS, "web")
         self._announce(account, time.monotonic() - started)
@@ -197,15 +209,28 @@ class Demo:
         return programs
 
     def _manage(self, *arguments: str) -> str:
-        command = [sys.executable, str(PROJECT / "manage.py"), *arguments]
+        return self._finish(arguments[0], self._begin(*arguments))
+
+    def _begin(self, *arguments: str) -> "subprocess.Popen[str]":
+        # What a command prints is an answer to us, with passwords in it, and not for the log.
         with (LOGS / "manage.log").open("a") as log:
-            result = subprocess.run(
-                command, cwd=PROJECT, env=self.environment, stdout=subprocess.PIPE, stderr=log, text=True, check=False
+            return subprocess.Popen(
+                [sys.executable, str(PROJECT / "manage.py"), *arguments],
+                cwd=PROJECT,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
-            log.write(result.stdout)
-        if result.returncode != 0:
-            raise DemoFailed(f"manage.py {arguments[0]} failed:\n{_end_of_log('manage')}")
-        return result.stdout
+
+    def _finish(self, name: str, command: "subprocess.Popen[str]") -> str:
+        try:
+            output, _ = command.communicate()
+        finally:
+            command.kill()  # nothing to kill, unless we are told to end
+        if command.returncode != 0:
+            raise DemoFailed(f"manage.py {name} failed:\n{_end_of_log('manage')}")
+        return output
 
     def _sample_data(self) -> dict[str, str]:
         output = self._manage("load_sample_data")
@@ -252,10 +277,15 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         print("\nEnding the demo …", flush=True)
+        if self.collecting is not None:
+            self.collecting.kill()
+            self.collecting.wait()
         if self.supervisor is not None:
             self.supervisor.stop(STOP_SECONDS)
-        DEMO_RECORD.unlink(missing_ok=True)
-        leave_nothing_behind()
+        with sole_change(0) as sole:
+            # Where the next run is starting already, it waits for us to go and ends what is left itself.
+            if sole:
+                leave_nothing_behind()
 
 
 def _kept_postgres(home: Path, kept: Kept) -> Postgres:

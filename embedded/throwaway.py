@@ -134,11 +134,12 @@ def _running(folder: Path, name: str, command: list[str], stop: signal.Signals) 
 
 
 def end_on_signals() -> None:
-    """Lets SIGTERM and SIGHUP leave through every `finally`, as Ctrl-C does."""
+    """Lets SIGTERM and SIGHUP leave through every `finally`, as Ctrl-C does, which a shell's `&` would switch off."""
 
     def leave(number: int, frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGHUP, leave)
 

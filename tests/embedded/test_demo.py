@@ -241,6 +241,18 @@ def test_it_ends_what_a_crash_left_running(demo: Demo, killed: tuple[str, ...]) 
     assert len([one for one in running().values() if one.command == " ".join(postgres_command(demo))]) == 1
 
 
+def test_a_second_start_takes_the_place_of_the_first(demo: Demo) -> None:
+    demo.start()
+    first = demo.process
+    assert first is not None
+
+    demo.start()
+
+    assert first.wait(10) == 128 + signal.SIGTERM
+    assert demo.starts() == 2
+    assert demo.answers()
+
+
 def postgres_command(demo: Demo) -> list[str]:
     record = read_record(demo.folder / ".local" / "run" / "postgres.pid")
     assert record is not None
