@@ -1,15 +1,19 @@
 """Reading rewards, what is due, and batches. All inside `tenant()`."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min, QuerySet, Sum
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
 
 from campaigns.models import Campaign
-from rewards.models import BatchItem, Reward, RewardBatch, RewardTotals, RewardTransition
+from participants.selectors import customers_beginning_with
+from rewards.models import BatchItem, Claim, Reward, RewardBatch, RewardTotals, RewardTransition
 from rewards.states import ItemOutcome, RewardStatus
 
 
@@ -67,3 +71,129 @@ def batch_counts(batches: Sequence[RewardBatch]) -> dict[UUID, dict[str, int]]:
         counts[batch_id][outcome.lower()] = count
         counts[batch_id]["total"] += count
     return counts
+
+
+def not_issued(batch: RewardBatch, code: str = "") -> QuerySet[BatchItem]:
+    """Items of a batch whose reward is still due and that nobody is issuing; with `code` those that failed for it."""
+    open_claim = Exists(Claim.objects.filter(reward=OuterRef("reward"), closed_at__isnull=True))
+    items = BatchItem.objects.filter(
+        ~open_claim,
+        batch=batch,
+        outcome__in=[ItemOutcome.FAILED, ItemOutcome.WAITING],
+        reward__status=RewardStatus.PENDING,
+    ).order_by("pk")
+    return items.filter(code=code) if code else items
+
+
+def reasons_for_no(batch: RewardBatch) -> list[tuple[str, str, str, int]]:
+    """(outcome, code, message, number) of what a batch didn't issue, the most frequent first. One query."""
+    rows = (
+        BatchItem.objects.filter(batch=batch)
+        .exclude(outcome__in=[ItemOutcome.QUEUED, ItemOutcome.SUCCEEDED])
+        .values_list("outcome", "code")
+        .annotate(message=Min("message"), number=Count("id"))
+        .order_by("-number", "code")
+    )
+    return list(rows)
+
+
+def issued_sums(batch: RewardBatch, outcomes: Sequence[str]) -> list[tuple[str, int, int]]:
+    """(currency, number, amount) of a batch's items with these outcomes. One query."""
+    rows = (
+        BatchItem.objects.filter(batch=batch, outcome__in=outcomes)
+        .values_list("currency")
+        .annotate(number=Count("id"), amount=Sum("amount"))
+        .order_by("currency")
+    )
+    return [(currency, number, int(amount)) for currency, number, amount in rows]
+
+
+def batches() -> QuerySet[RewardBatch]:
+    return RewardBatch.objects.select_related("campaign", "connection")
+
+
+def items_of(batch: RewardBatch, outcomes: Sequence[str]) -> QuerySet[BatchItem]:
+    """Items with what a page shows of them; `free` says whether nobody is issuing the reward now."""
+    open_claim = Exists(Claim.objects.filter(reward=OuterRef("reward"), closed_at__isnull=True))
+    return (
+        BatchItem.objects.filter(batch=batch, outcome__in=outcomes)
+        .annotate(free=~open_claim)
+        .select_related("reward__customer", "reward__campaign")
+    )
+
+
+@dataclass(frozen=True)
+class RewardFilter:
+    """Which rewards. `search` is the beginning of a name, e-mail, external id or transaction, or a whole reward id."""
+
+    statuses: Sequence[str] = ()
+    waiting_for: Sequence[str] = ()
+    campaign_id: UUID | None = None
+    type: str = ""
+    currency: str = ""
+    search: str = ""
+
+
+# A prefix that so many customers begin with says nothing yet; the rest of them is left out until more is typed.
+_CUSTOMERS_SEARCHED = 1_000
+
+
+def rewards_matching(chosen: RewardFilter) -> QuerySet[Reward]:
+    """Unordered, with campaign and customer; one query more where there is something to search for."""
+    found = Reward.objects.select_related("campaign", "customer")
+    if chosen.statuses:
+        found = found.filter(status__in=chosen.statuses)
+    if chosen.waiting_for:
+        found = found.filter(waiting_for__in=chosen.waiting_for)
+    for name in ("campaign_id", "type", "currency"):
+        if getattr(chosen, name):
+            found = found.filter(**{name: getattr(chosen, name)})
+    text = chosen.search.strip()
+    if text:
+        # The customers first: one condition over two tables would let no index serve either.
+        customers = list(customers_beginning_with(text).values_list("pk", flat=True)[:_CUSTOMERS_SEARCHED])
+        any_of = Q(customer__in=customers) | Q(transaction_id__gte=text, transaction_id__lt=text + "\U0010ffff")
+        with suppress(ValueError):
+            any_of |= Q(pk=UUID(text))
+        found = found.filter(any_of)
+    return found
+
+
+def waiting_counts() -> dict[str, int]:
+    """Number of earned rewards that aren't due yet, by what they wait for. One query."""
+    rows = Reward.objects.filter(status=RewardStatus.EARNED).values_list("waiting_for").annotate(Count("id"))
+    return {waiting_for or "": count for waiting_for, count in rows}
+
+
+def status_counts() -> dict[str, int]:
+    """Number of rewards by status, from the totals. One small query."""
+    return dict(RewardTotals.objects.values_list("status").annotate(Sum("count")))
+
+
+def campaign_totals(campaign_ids: Iterable[UUID]) -> dict[UUID, dict[str, list[tuple[str, int, int]]]]:
+    """For each campaign and status the (currency, number, sum) of its rewards, from the totals. One query."""
+    found: dict[UUID, dict[str, list[tuple[str, int, int]]]] = {pk: defaultdict(list) for pk in campaign_ids}
+    for total in RewardTotals.objects.filter(campaign__in=found, count__gt=0).order_by("currency"):
+        found[total.campaign_id][total.status].append((total.currency, total.count, total.amount))
+    return found
+
+
+def budget_spent(campaign_id: UUID) -> int:
+    """What the campaign has used of its budget, in minor units of its currency."""
+    return RewardTotals.objects.filter(campaign=campaign_id).aggregate(sum=Sum("target"))["sum"] or 0
+
+
+def daily_amounts(
+    *, campaign_id: UUID, currency: str, since: datetime, zone: ZoneInfo
+) -> tuple[dict[date, int], dict[date, int]]:
+    """Sums of what was earned and of what was issued, by day in `zone`, in one currency. Two queries."""
+    found = []
+    for moment, amount in (("earned_at", "earned_amount"), ("issued_at", "amount")):
+        rows = (
+            Reward.objects.filter(campaign=campaign_id, currency=currency, **{f"{moment}__gte": since})
+            .order_by()
+            .values_list(TruncDate(moment, tzinfo=zone))
+            .annotate(Sum(amount))
+        )
+        found.append({day: int(total) for day, total in rows})
+    return found[0], found[1]

@@ -1,5 +1,13 @@
-"""Addresses of the section."""
+"""Addresses of issuing and of batches."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-batches: list[URLPattern] = []
+from referral_rocket.dashboard.batches import issue, pages
+
+batches = [
+    path("rewards/issue/", issue.issue, name="issue"),
+    path("rewards/batches/", pages.batch_list, name="batches"),
+    path("rewards/batches/<uuid:batch_id>/", pages.batch, name="batch"),
+    path("rewards/batches/<uuid:batch_id>/progress/", pages.batch_progress, name="batch_progress"),
+    path("rewards/batches/<uuid:batch_id>/cancel/", pages.batch_stop, name="batch_stop"),
+]

@@ -1,0 +1,82 @@
+"""What a person can do about a reward that a batch didn't issue, by the reason. Codes: api.md, Batch."""
+
+from dataclasses import dataclass
+
+from rewards.models import BatchItem
+from rewards.states import ItemOutcome, RewardStatus
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A sentence, and which buttons stand beside it."""
+
+    text: str
+    retry: bool = False
+    by_hand: bool = False
+    participant: bool = False
+    integrations: bool = False
+
+
+_WITH_PROVIDER = "Try again, or issue it another way."
+_STEPS = {
+    "customer_not_found": NextStep(
+        "Create the customer there, or say who it is on the participant's page, and try again.",
+        retry=True,
+        by_hand=True,
+        participant=True,
+    ),
+    "several_customers": NextStep(
+        "Say which customer it is on the participant's page, and try again.",
+        retry=True,
+        by_hand=True,
+        participant=True,
+    ),
+    "customer_deleted": NextStep(
+        "Name another customer on the participant's page, or issue it another way.",
+        retry=True,
+        by_hand=True,
+        participant=True,
+    ),
+    "invalid_recipient": NextStep(
+        "Correct the address on the participant's page, and try again.", retry=True, by_hand=True, participant=True
+    ),
+    "currency_mismatch": NextStep("Issue it another way.", by_hand=True, participant=True),
+    "insufficient_funds": NextStep("Add funds at the provider, and try again.", retry=True, by_hand=True),
+    "connection_revoked": NextStep(
+        "Mend the connection under Integrations, and try again.", retry=True, by_hand=True, integrations=True
+    ),
+    "canceled": NextStep("It is still due: issue it whenever you like.", retry=True, by_hand=True),
+    "being_issued": NextStep("Its page shows which batch has it and how that ends."),
+    "not_due": NextStep("Nothing needs to be done."),
+    "fulfilled_by_webhook": NextStep("Your own system confirms it."),
+}
+_OTHERWISE = NextStep(_WITH_PROVIDER, retry=True, by_hand=True, participant=True)
+_UNKNOWN = NextStep(
+    "It was sent, and no answer says whether the provider acted. It keeps its place and is never sent again blindly:"
+    " the reward's page shows what was sent. An operator asks the provider with manage.py reconcile."
+)
+_GOES_ON = NextStep("It goes on by itself when what it waits for has happened.")
+_ISSUED_SINCE = NextStep("It was issued since, another way.")
+_CLOSED_SINCE = NextStep("Nothing is owed any more.")
+
+
+def next_step(item: BatchItem) -> NextStep:
+    """What can be done about an item now, as its reward stands. `item.free`: nobody is issuing the reward."""
+    if item.outcome == ItemOutcome.UNKNOWN:
+        return _UNKNOWN
+    if item.reward.status == RewardStatus.AVAILABLE:
+        return _ISSUED_SINCE
+    if item.reward.status != RewardStatus.PENDING:
+        return _CLOSED_SINCE
+    if not item.free:  # type: ignore[attr-defined]
+        return _GOES_ON if item.outcome == ItemOutcome.WAITING else _STEPS["being_issued"]
+    if item.code in ("being_issued", "not_due"):
+        return _OTHERWISE
+    return _STEPS.get(item.code, _OTHERWISE)
+
+
+def step_of_reason(outcome: str, code: str) -> NextStep:
+    """What can be done about all that failed for one reason."""
+    if outcome == ItemOutcome.UNKNOWN:
+        return _UNKNOWN
+    return _STEPS.get(code, _OTHERWISE)

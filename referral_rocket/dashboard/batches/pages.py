@@ -1,0 +1,110 @@
+"""Batches: the list, one with its progress and results, cancelling."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from campaigns.services import MANUAL
+from referral_rocket.accounts.roles import Ability
+from referral_rocket.accounts.selectors import actor_names
+from referral_rocket.dashboard.abilities import requires
+from referral_rocket.dashboard.batches.next_steps import next_step, step_of_reason
+from referral_rocket.dashboard.links import to
+from referral_rocket.dashboard.methods import menu, method_name
+from referral_rocket.dashboard.pagination import page_by_id
+from rewards.errors import BatchNotCancelable
+from rewards.models import RewardBatch
+from rewards.selectors import batch_counts, batches, issued_sums, items_of, reasons_for_no
+from rewards.services.batches import batch_cancel
+from rewards.states import BatchStatus, ItemOutcome
+
+_NOT_REWARDED = (ItemOutcome.FAILED, ItemOutcome.UNKNOWN, ItemOutcome.WAITING)
+_RUNNING = (BatchStatus.QUEUED, BatchStatus.RUNNING)
+
+
+@require_safe
+def batch_list(request: Any) -> HttpResponse:
+    found = batches()
+    status = request.GET.get("status", "")
+    if status in BatchStatus.values:
+        found = found.filter(status=status)
+    listed = page_by_id(request, found)
+    counts = batch_counts(listed.rows)
+    names = actor_names(batch.actor for batch in listed.rows)
+    context = {
+        "page": listed,
+        "lines": [(batch, counts[batch.pk], names[batch.actor]) for batch in listed.rows],
+        "statuses": BatchStatus.choices,
+    }
+    return render(request, "batches/list.html", context)
+
+
+@require_safe
+def batch(request: Any, batch_id: UUID) -> HttpResponse:
+    shown = get_object_or_404(batches(), pk=batch_id)
+    rewarded = page_by_id(
+        request,
+        items_of(shown, [ItemOutcome.SUCCEEDED]),
+        newest_first=False,
+        names=("rewarded_after", "rewarded_before"),
+    )
+    not_rewarded = page_by_id(request, items_of(shown, _NOT_REWARDED), newest_first=False)
+    context = {
+        **_progress(shown),
+        "actor": actor_names([shown.actor])[shown.actor],
+        "rewarded": rewarded,
+        "not_rewarded": not_rewarded,
+        "lines": [(item, next_step(item)) for item in not_rewarded.rows],
+        "reasons": [
+            (code, text, number, step_of_reason(out, code)) for out, code, text, number in reasons_for_no(shown)
+        ],
+        "sums": issued_sums(shown, [ItemOutcome.SUCCEEDED]),
+        "again": _again(shown),
+        "by_hand": MANUAL,
+    }
+    return render(request, "batches/batch.html", context)
+
+
+@require_safe
+def batch_progress(request: Any, batch_id: UUID) -> HttpResponse:
+    """The fragment that a running batch's page asks for each second; at the end it asks for the whole page."""
+    shown = get_object_or_404(batches(), pk=batch_id)
+    response = render(request, "batches/progress.html", _progress(shown))
+    if shown.status not in _RUNNING:
+        response["HX-Refresh"] = "true"
+    return response
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def batch_stop(request: Any, batch_id: UUID) -> HttpResponse:
+    shown = get_object_or_404(RewardBatch, pk=batch_id)
+    try:
+        batch_cancel(organization=request.organization, batch=shown, actor=request.actor)
+    except BatchNotCancelable as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Canceled. What wasn't sent yet is due again; what is under way ends first.")
+    return redirect(to(request, "batch", shown.pk))
+
+
+def _progress(shown: RewardBatch) -> dict[str, Any]:
+    counts = batch_counts([shown])[shown.pk]
+    return {
+        "batch": shown,
+        "counts": counts,
+        "running": shown.status in _RUNNING,
+        "done": counts["total"] - counts["queued"],
+        "no_count": counts["failed"] + counts["unknown"] + counts["waiting"],
+        "method": method_name(shown.method),
+    }
+
+
+def _again(shown: RewardBatch) -> str:
+    """The key under which the Issue Reward menu offers the batch's own way again; empty where it no longer does."""
+    key = f"{shown.method}:{shown.connection_id}"
+    return next((line.key for line in menu() if line.key == key), "")

@@ -1,0 +1,147 @@
+"""The Rewards section: campaigns with rewards due, and lists of rewards in review, waiting, to take back, or all."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from campaigns.models import Campaign
+from referral_rocket.accounts.models import Organization
+from referral_rocket.accounts.scoping import tenant
+from referral_rocket.dashboard.methods import method_name
+from referral_rocket.dashboard.pagination import page_by_id
+from referral_rocket.kit.clock import rfc3339
+from referral_rocket.kit.money import plain
+from rewards.models import Reward
+from rewards.selectors import RewardFilter, campaigns_due, rewards_matching, status_counts, waiting_counts
+from rewards.states import RewardStatus, RewardType, WaitingFor
+
+TABS = ("due", "review", "waiting", "deductions", "all")
+_EXPORTED_AT_ONCE = 1_000
+_COLUMNS = (
+    "reward_id", "campaign", "participant_id", "customer_id", "email", "name", "type", "status", "waiting_for",
+    "amount", "earned_amount", "remainder_amount", "refunded_amount", "currency", "transaction_id", "method",
+    "provider_reference", "reason", "earned_at", "due_at", "issued_at",
+)  # fmt: skip
+# Spreadsheets run what begins like this as a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@require_safe
+def rewards_list(request: Any) -> HttpResponse:
+    tab = request.GET.get("tab", "due")
+    if tab not in TABS:
+        tab = "due"
+    counts, waiting = status_counts(), waiting_counts()
+    in_review = waiting.get(WaitingFor.REVIEW, 0)
+    context = {
+        "tab": tab,
+        "due_number": counts.get(RewardStatus.PENDING, 0),
+        "review_number": in_review,
+        "waiting_number": sum(waiting.values()) - in_review,
+        "deduction_number": counts.get(RewardStatus.PENDING_DEDUCTION, 0),
+        "has_deductions": any(counts.get(each) for each in (RewardStatus.PENDING_DEDUCTION, RewardStatus.DEDUCTED)),
+        "has_rewards": any(counts.values()),
+    }
+    if tab == "due":
+        lines = [(due, _methods(due.campaign)) for due in campaigns_due()]
+        return render(request, "rewards/campaigns.html", {**context, "lines": lines})
+    newest_first = request.GET.get("sort") != "earned"
+    context |= {
+        "page": page_by_id(request, rewards_matching(reward_filter(tab, request.GET)), newest_first=newest_first),
+        "statuses": RewardStatus.choices,
+        "types": RewardType.choices,
+        "waits": [choice for choice in WaitingFor.choices if choice[0] != WaitingFor.REVIEW],
+        "campaigns": list(Campaign.objects.order_by("name").values_list("pk", "name")),
+    }
+    return render(request, "rewards/list.html", context)
+
+
+def _methods(campaign: Campaign) -> str:
+    return method_name(campaign.fulfilment_method)
+
+
+def reward_filter(tab: str, asked: QueryDict) -> RewardFilter:
+    """What a tab and its filters ask for; what they don't know is left out."""
+    statuses: tuple[str, ...] = ()
+    waiting_for: tuple[str, ...] = ()
+    if tab == "review":
+        statuses, waiting_for = (RewardStatus.EARNED,), (WaitingFor.REVIEW,)
+    elif tab == "waiting":
+        statuses = (RewardStatus.EARNED,)
+        waiting_for = tuple(each for each in WaitingFor.values if each != WaitingFor.REVIEW)
+    elif tab == "deductions":
+        statuses = (RewardStatus.PENDING_DEDUCTION, RewardStatus.DEDUCTED)
+    status, waits = asked.get("status", ""), asked.get("waiting", "")
+    if status in RewardStatus.values and (not statuses or status in statuses):
+        statuses = (status,)
+    if waits in WaitingFor.values and tab != "review":
+        waiting_for = (waits,)
+    return RewardFilter(
+        statuses=statuses,
+        waiting_for=waiting_for,
+        campaign_id=_uuid_or_none(asked.get("campaign", "")),
+        type=asked.get("type", "") if asked.get("type", "") in RewardType.values else "",
+        currency=asked.get("currency", ""),
+        search=asked.get("q", "")[:200],
+    )
+
+
+def _uuid_or_none(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+@require_safe
+def rewards_export(request: Any) -> StreamingHttpResponse:
+    """All rewards that the filters let through, as CSV, the oldest first; amounts in major units."""
+    chosen = reward_filter(request.GET.get("tab", "all"), request.GET)
+    response = StreamingHttpResponse(_export(request.organization, chosen), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="rewards-{request.organization.slug}.csv"'
+    return response
+
+
+class _Line:
+    """A file for csv that hands back what is written."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _export(organization: Organization, chosen: RewardFilter) -> Iterator[str]:
+    # It runs after the request's transaction has ended, so each step opens the organization anew.
+    writer = csv.writer(_Line())
+    yield writer.writerow(_COLUMNS)
+    last: UUID | None = None
+    while True:
+        with tenant(organization):
+            found = rewards_matching(chosen)
+            if last is not None:
+                found = found.filter(pk__gt=last)
+            rewards = list(found.order_by("pk")[:_EXPORTED_AT_ONCE])
+        for reward in rewards:
+            yield writer.writerow([_safe(value) for value in _values(reward)])
+        if len(rewards) < _EXPORTED_AT_ONCE:
+            return
+        last = rewards[-1].pk
+
+
+def _values(reward: Reward) -> list[object]:
+    customer = reward.customer
+    amounts = (reward.amount, reward.earned_amount, reward.remainder_amount, reward.refunded_amount)
+    return [
+        reward.pk, reward.campaign.name, reward.participant_id, customer.pk, customer.email, customer.name, reward.type,
+        reward.status, reward.waiting_for, *(plain(amount, reward.currency) for amount in amounts), reward.currency,
+        reward.transaction_id, reward.method, reward.provider_reference, reward.reason,
+        *(rfc3339(moment) for moment in (reward.earned_at, reward.due_at, reward.issued_at)),
+    ]  # fmt: skip
+
+
+def _safe(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,0 +1,178 @@
+"""One reward: its story, how its amount came about, what was sent, and what a person can do."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from campaigns.models import FulfilmentKind
+from campaigns.services import MANUAL
+from campaigns.terms import in_words
+from referral_rocket.accounts.roles import Ability
+from referral_rocket.accounts.selectors import actor_names
+from referral_rocket.dashboard.abilities import requires
+from referral_rocket.dashboard.links import to
+from referral_rocket.dashboard.methods import menu
+from referral_rocket.dashboard.rewards.arithmetic import arithmetic
+from referral_rocket.dashboard.rewards.story import story
+from referral_rocket.kit.money import InvalidAmount, parse_money, plain
+from rewards.errors import RewardsError
+from rewards.models import BatchItem, IssueAttempt, Reward
+from rewards.selectors import history
+from rewards.services.confirming import reward_approve, reward_cancel, reward_confirm, reward_reject
+from rewards.states import ItemOutcome, RewardStatus, WaitingFor
+
+
+class ConfirmForm(forms.Form):
+    """What was really issued, by hand. `amount` is typed in major units and comes out in minor ones."""
+
+    amount = forms.CharField(
+        max_length=30, help_text="What was really issued. If it is less, the rest is dropped, on record."
+    )
+    reference = forms.CharField(
+        required=False, max_length=200, help_text="Such as the number of a bank transfer; shown with the reward."
+    )
+
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._currency = currency
+        self.fields["amount"].label = f"Amount in {currency}"
+
+    def clean_amount(self) -> int:
+        try:
+            return parse_money(self.cleaned_data["amount"], self._currency)
+        except InvalidAmount as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(max_length=500, help_text="Kept in the reward's history.")
+
+
+def _reward(reward_id: UUID) -> Reward:
+    return get_object_or_404(
+        Reward.objects.select_related(
+            "campaign", "customer", "participant", "rule", "event__participant__customer",
+            "event__participant__referred_by__customer",
+        ),
+        pk=reward_id,
+    )  # fmt: skip
+
+
+@require_safe
+def reward(request: Any, reward_id: UUID) -> HttpResponse:
+    return _show(request, _reward(reward_id))
+
+
+def _show(request: Any, shown: Reward, *, status: int = 200, **forms_given: forms.Form) -> HttpResponse:
+    transitions = list(history(shown))
+    items = list(BatchItem.objects.filter(reward=shown).select_related("batch__connection").order_by("pk"))
+    attempts = list(IssueAttempt.objects.filter(reward=shown).select_related("item__batch__connection").order_by("pk"))
+    decision = shown.decisions.order_by("pk").first()  # type: ignore[attr-defined]
+    open_item = next((item for item in items if item.outcome in (ItemOutcome.QUEUED, ItemOutcome.UNKNOWN)), None)
+    by_hand = shown.fulfilment_kind == FulfilmentKind.METHOD and shown.fulfilment_method == MANUAL
+    free = shown.status == RewardStatus.PENDING and open_item is None
+    context = {
+        "reward": shown,
+        "chapters": story(shown, decision, transitions, items, actor_names(each.actor for each in transitions)),
+        "lines": arithmetic(shown, shown.campaign, shown.event, shown.rule),
+        "rule_words": in_words(shown.rule, shown.campaign.currency) if shown.rule else "",
+        "decision": decision,
+        "attempts": attempts,
+        "connection": next((item.batch.connection for item in reversed(items) if item.batch.connection), None),
+        "open_item": open_item,
+        "by_hand": by_hand,
+        "can_confirm": free and by_hand,
+        "can_issue": free,
+        "in_review": shown.status == RewardStatus.EARNED and shown.waiting_for == WaitingFor.REVIEW,
+        "menu": menu() if free else [],
+        "confirm_form": ConfirmForm(
+            currency=shown.currency, initial={"amount": plain(shown.amount, shown.currency)}, prefix="confirm"
+        ),
+        "cancel_form": ReasonForm(prefix="cancel"),
+        "reject_form": ReasonForm(prefix="reject"),
+        **forms_given,
+    }
+    return render(request, "rewards/reward.html", context, status=status)
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def confirm(request: Any, reward_id: UUID) -> HttpResponse:
+    shown = _reward(reward_id)
+    form = ConfirmForm(request.POST, currency=shown.currency, prefix="confirm")
+    if not form.is_valid():
+        return _show(request, shown, confirm_form=form, status=422)
+    try:
+        reward_confirm(
+            organization=request.organization,
+            reward=shown,
+            actor=request.actor,
+            amount=form.cleaned_data["amount"],
+            reference=form.cleaned_data["reference"] or None,
+        )
+    except RewardsError as error:
+        form.add_error(None, error.message)
+        return _show(request, _reward(reward_id), confirm_form=form, status=409)
+    messages.success(request, "Marked as issued.")
+    return redirect(to(request, "reward", shown.pk))
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def cancel(request: Any, reward_id: UUID) -> HttpResponse:
+    shown = _reward(reward_id)
+    form = ReasonForm(request.POST, prefix="cancel")
+    if not form.is_valid():
+        return _show(request, shown, cancel_form=form, status=422)
+    try:
+        reward_cancel(
+            organization=request.organization, reward=shown, actor=request.actor, reason=form.cleaned_data["reason"]
+        )
+    except RewardsError as error:
+        form.add_error(None, error.message)
+        return _show(request, _reward(reward_id), cancel_form=form, status=409)
+    messages.success(request, "Canceled: nothing is owed any more.")
+    return redirect(to(request, "reward", shown.pk))
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def approve(request: Any, reward_id: UUID) -> HttpResponse:
+    shown = _reward(reward_id)
+    try:
+        approved = reward_approve(organization=request.organization, reward=shown, actor=request.actor)
+    except RewardsError as error:
+        messages.error(request, error.message)
+    else:
+        due = approved.status == RewardStatus.PENDING
+        messages.success(request, "Approved: it is due." if due else "Approved: due when its holding period is over.")
+    return redirect(_back(request, shown))
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def reject(request: Any, reward_id: UUID) -> HttpResponse:
+    shown = _reward(reward_id)
+    form = ReasonForm(request.POST, prefix="reject")
+    if not form.is_valid():
+        return _show(request, shown, reject_form=form, status=422)
+    try:
+        reward_reject(
+            organization=request.organization, reward=shown, actor=request.actor, reason=form.cleaned_data["reason"]
+        )
+    except RewardsError as error:
+        form.add_error(None, error.message)
+        return _show(request, _reward(reward_id), reject_form=form, status=409)
+    messages.success(request, "Rejected: nothing is owed.")
+    return redirect(_back(request, shown))
+
+
+def _back(request: Any, shown: Reward) -> str:
+    if request.GET.get("next") == "review":
+        return to(request, "rewards") + "?tab=review"
+    return to(request, "reward", shown.pk)
