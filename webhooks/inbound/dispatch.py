@@ -106,7 +106,7 @@ def _one_by_one(organization: Organization) -> int | None:
                 with transaction.atomic():
                     _process(organization, [event])
             except Exception as error:
-                log.exception("inbound_event_failed", event=str(event.pk))
+                log.exception("inbound_event_failed", inbound_event=str(event.pk))
                 _put_off(event, error)
     return len(events)
 
