@@ -26,7 +26,12 @@ def method_name(method: str | None) -> str:
 
 def is_sandbox(connection: Connection | None) -> bool:
     """Whether the connection's provider is a stand-in here (settings.PROVIDER_API_BASES): nobody is paid by it."""
-    return connection is not None and bool(settings.PROVIDER_API_BASES.get(connection.provider))
+    return connection is not None and is_sandbox_of(connection.provider)
+
+
+def is_sandbox_of(provider: str) -> bool:
+    """The same for a provider by its slug."""
+    return bool(settings.PROVIDER_API_BASES.get(provider))
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def menu() -> Sequence[MenuLine]:
         MenuLine(
             choice,
             key=f"{choice.method}:{choice.connection.pk}" if choice.connection else choice.method,
-            icon="send" if choice.connection else "pencil-line",
+            icon="send" if choice.connection else "pencil",
             sandbox=is_sandbox(choice.connection),
         )
         for choice in methods.choices()

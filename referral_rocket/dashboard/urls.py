@@ -5,13 +5,17 @@ The middleware takes the slug out of what a view gets; `links.to` and `{% to %}`
 
 from referral_rocket.dashboard.batches.urls import batches
 from referral_rocket.dashboard.campaigns.urls import campaigns
+from referral_rocket.dashboard.integrations.urls import integrations
+from referral_rocket.dashboard.overview.urls import overview
 from referral_rocket.dashboard.participants.urls import participants
 from referral_rocket.dashboard.rewards.urls import rewards
 
 app_name = "dashboard"
 urlpatterns = [
+    *overview,
     *campaigns,
     *participants,
+    *integrations,
     *rewards,
     *batches,
 ]

@@ -63,7 +63,7 @@ _DELIVERY = {
     "SKIPPED": Wording("Skipped", "neutral", "circle-minus"),
 }
 _INBOUND = {
-    "PENDING": Wording("Received", "info", "clock", "Stored, not worked on yet"),
+    "RECEIVED": Wording("Received", "info", "clock", "Stored, not worked on yet"),
     "PROCESSED": Wording("Processed", "success", "circle-check"),
     "IGNORED": Wording("Ignored", "neutral", "circle-minus"),
     "FAILED": Wording("Failed", "error", "circle-x"),

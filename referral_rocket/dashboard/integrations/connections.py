@@ -1,0 +1,112 @@
+"""The providers as cards, and a connection's page."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
+
+from integrations.description import Provider
+from integrations.models import Connection, ConnectionStatus
+from integrations.registry import PROVIDERS, provider_of
+from integrations.selectors import connections, webhook_url
+from referral_rocket.dashboard.integrations.forms import CredentialsForm, SecretForm
+from referral_rocket.dashboard.methods import is_sandbox_of
+from referral_rocket.dashboard.pagination import page_by_id
+from referral_rocket.kit import clock
+from webhooks.inbound.models import InboundEvent, InboundStatus
+from webhooks.inbound.services import REPLAYABLE
+
+
+@dataclass(frozen=True)
+class Card:
+    """A provider with the connections to it. `active` and `broken` are what the person has to know first."""
+
+    provider: Provider
+    connections: Sequence[Connection]
+    sandbox: bool
+
+    @property
+    def icon(self) -> str:
+        return "credit-card" if self.provider.receives_payments else "send"
+
+
+@require_safe
+def integration_list(request: Any) -> HttpResponse:
+    by_provider: dict[str, list[Connection]] = defaultdict(list)
+    gone: list[Connection] = []
+    for each in connections():
+        if each.status == ConnectionStatus.DISCONNECTED:
+            gone.append(each)
+        else:
+            by_provider[each.provider].append(each)
+    cards = [Card(provider, by_provider[slug], is_sandbox_of(slug)) for slug, provider in PROVIDERS.items()]
+    # Connected ones first, each in the registry's order.
+    cards.sort(key=lambda card: not card.connections)
+    return render(request, "integrations/list.html", {"cards": cards, "gone": gone})
+
+
+def connection_or_404(connection_id: UUID) -> Connection:
+    found: Connection = get_object_or_404(Connection, pk=connection_id)
+    return found
+
+
+@require_safe
+def connection(request: Any, connection_id: UUID) -> HttpResponse:
+    return show(request, connection_or_404(connection_id))
+
+
+def show(request: Any, connection: Connection, *, opened: str = "", status: int = 200, **forms: Any) -> HttpResponse:
+    """The page; `opened` names the dialog that stands open with what is wrong in its form, given in `forms`."""
+    provider = provider_of(connection.provider)
+    found = InboundEvent.objects.filter(connection=connection).defer("body")
+    asked = request.GET.get("status", "")
+    if asked in InboundStatus.values:
+        found = found.filter(status=asked)
+    counts = dict(
+        InboundEvent.objects.filter(connection=connection).values_list("status").annotate(Count("id")).order_by()
+    )
+    context = {
+        "connection": connection,
+        "provider": provider,
+        "sandbox": is_sandbox_of(provider.slug),
+        "webhook_url": webhook_url(connection),
+        "secrets": _secrets(connection),
+        "page": page_by_id(request, found),
+        "statuses": [(value, f"{label} ({counts.get(value, 0)})") for value, label in InboundStatus.choices],
+        "any_event": bool(counts),
+        "replayable": REPLAYABLE,
+        "opened": opened,
+        "credentials_form": CredentialsForm(provider=provider),
+        "secret_form": SecretForm(provider=provider),
+        **forms,
+    }
+    return render(request, "integrations/connection.html", context, status=status)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What a page may know of the webhook secrets: whether there is one, and until when an old one is accepted."""
+
+    known: bool
+    old_until: datetime | None
+
+
+def _secrets(connection: Connection) -> Secrets:
+    stored = connection.webhook_secrets
+    until = stored.get("previous_until")
+    moment = datetime.fromisoformat(until).astimezone(UTC) if until else None
+    return Secrets(bool(stored.get("current")), moment if moment and moment > clock.wall() else None)
+
+
+@require_safe
+def connection_status(request: Any, connection_id: UUID) -> HttpResponse:
+    """The part of the page that a running check changes, for htmx to fetch until it is done."""
+    context = {"connection": connection_or_404(connection_id)}
+    return render(request, "integrations/check.html", context)

@@ -1,0 +1,18 @@
+"""Addresses of the Integrations section."""
+
+from django.urls import path
+
+from referral_rocket.dashboard.integrations import actions, connecting, connections, inbound
+
+integrations = [
+    path("integrations/", connections.integration_list, name="integrations"),
+    path("integrations/connect/<slug:provider>/", connecting.integration_connect, name="integration_connect"),
+    path("integrations/<uuid:connection_id>/", connections.connection, name="connection"),
+    path("integrations/<uuid:connection_id>/status/", connections.connection_status, name="connection_status"),
+    path("integrations/<uuid:connection_id>/check/", actions.check, name="connection_check"),
+    path("integrations/<uuid:connection_id>/secret/", actions.secret, name="connection_secret"),
+    path("integrations/<uuid:connection_id>/credentials/", actions.credentials, name="connection_credentials"),
+    path("integrations/<uuid:connection_id>/disconnect/", actions.disconnect, name="connection_disconnect"),
+    path("integrations/events/<uuid:event_id>/", inbound.inbound_event, name="inbound_event"),
+    path("integrations/events/<uuid:event_id>/replay/", inbound.replay, name="inbound_replay"),
+]

@@ -1,0 +1,39 @@
+"""What a person does about stored events. The edge nudges `webhooks.inbound.tasks.work_off` afterwards."""
+
+from django.db import transaction
+
+from referral_rocket.accounts.models import Organization
+from referral_rocket.activity.services import Happening, record
+from referral_rocket.kit import clock
+from webhooks.inbound.models import InboundEvent, InboundStatus
+
+REPLAYABLE = (InboundStatus.FAILED, InboundStatus.IGNORED)
+
+
+class NotReplayable(Exception):
+    """The event counted already, or waits to be worked on. `message` is for the person who asked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@transaction.atomic
+def inbound_replay(*, organization: Organization, event: InboundEvent, actor: str) -> InboundEvent:
+    """Let a failed or ignored event be worked on once more, from its stored body, with all its tries.
+
+    What it is about counts once all the same: payments and transactions have unique keys. Two replays at once: the
+    second one waits for the first one's row and then finds it waiting. Raises NotReplayable.
+    """
+    held = InboundEvent.objects.select_for_update(of=("self",)).get(pk=event.pk)
+    if held.status not in REPLAYABLE:
+        raise NotReplayable("Only events that failed or were ignored can be replayed.")
+    before, held.status = held.status, InboundStatus.RECEIVED
+    held.attempts, held.reason, held.processed_at = 0, "", None
+    held.next_attempt_at = clock.wall()
+    held.save(update_fields=["status", "attempts", "reason", "processed_at", "next_attempt_at"])
+    happening = Happening(
+        "inbound.replayed", "connection", held.connection_id, data={"event": str(held.pk), "was": before}
+    )
+    record(organization=organization, actor=actor, happenings=[happening])
+    return held
