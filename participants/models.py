@@ -230,3 +230,58 @@ class QualifyingEvent(TenantModel):
             models.Index(fields=["organization", "transaction_id"], name="event_by_transaction"),
             models.Index(fields=["payment"], condition=Q(payment__isnull=False), name="event_of_payment"),
         ]
+
+
+class ReversalKind(models.TextChoices):
+    REFUND = "REFUND", "Refund"
+    DISPUTE = "DISPUTE", "Dispute"
+
+
+class ReversalStatus(models.TextChoices):
+    DONE = "DONE", "Done"
+    OPEN = "OPEN", "Open"
+    WON = "WON", "Won"
+    LOST = "LOST", "Lost"
+    FAILED = "FAILED", "Failed"
+
+
+class Reversal(TenantModel):
+    """A refund or dispute of a payment, or of what the API reported as a transaction of one campaign.
+
+    It may be known before what it reverses: then nothing but these keys ties it to what comes later. `amount` null is
+    all of it. `cumulative`: the amount is everything refunded up to `occurred_at`, not this refund alone.
+    """
+
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, null=True, related_name="reversals", db_constraint=False
+    )
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, null=True, related_name="reversals", db_constraint=False
+    )
+    transaction_id = models.CharField(max_length=200, null=True, db_collation="C")
+    refund_id = models.CharField(max_length=200, db_collation="C")
+    kind = models.CharField(max_length=7, choices=ReversalKind)
+    status = models.CharField(max_length=6, choices=ReversalStatus)
+    amount = models.BigIntegerField(null=True)
+    cumulative = models.BooleanField(default=False)
+    occurred_at = models.DateTimeField()
+    actor = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["payment", "refund_id"], condition=Q(payment__isnull=False), name="reversal_of_payment_once"
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "transaction_id", "refund_id"],
+                condition=Q(campaign__isnull=False),
+                name="reversal_of_transaction_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(payment__isnull=False, campaign__isnull=True, transaction_id__isnull=True)
+                | Q(payment__isnull=True, campaign__isnull=False, transaction_id__isnull=False),
+                name="reversal_of_one_thing",
+            ),
+        ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from integrations.base import CustomerSeen, PaymentJoined, PaymentSeen, Reference
+from integrations.base import CustomerSeen, PaymentSeen, Reference
 from integrations.models import Connection
 from integrations.registry import provider_of
 from participants.attribution import InvalidEmail, email_key, normalised_code
@@ -50,9 +50,12 @@ def payment_seen(*, organization: Organization, connection: Connection, fact: Pa
     return Seen(payment, _gather(payment, found[1:], fact.references))
 
 
-def payments_joined(*, organization: Organization, connection: Connection, fact: PaymentJoined) -> Seen:
-    """The ids are of one payment. Where none of them is known yet, an empty row waits for the payment to be told."""
-    found = _by_references(connection, fact.references)
+def payment_referred_to(organization: Organization, connection: Connection, references: Sequence[Reference]) -> Seen:
+    """The payment that these ids, which are of one payment, speak of.
+
+    Where none of them is known yet, an empty row waits for the payment to be told.
+    """
+    found = _by_references(connection, references)
     payment = found[0] if found else None
     if payment is None:
         payment = Payment(
@@ -62,7 +65,7 @@ def payments_joined(*, organization: Organization, connection: Connection, fact:
             created_at=clock.now(organization),
         )
         payment.save()
-    return Seen(payment, _gather(payment, found[1:], fact.references))
+    return Seen(payment, _gather(payment, found[1:], references))
 
 
 def _by_references(connection: Connection, references: Iterable[Reference]) -> list[Payment]:

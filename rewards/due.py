@@ -113,9 +113,7 @@ def free_sum(chosen: DueFilter) -> FreeSum:
         .order_by("currency")
     )
     found = list(rows)
-    return FreeSum(
-        sum(row["rows"] for row in found), [(row["currency"], row["number"], row["total"]) for row in found]
-    )
+    return FreeSum(sum(row["rows"] for row in found), [(row["currency"], row["number"], row["total"]) for row in found])
 
 
 def due_rows(

@@ -60,6 +60,9 @@ class Reward(TenantModel):
     restores = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, related_name="restorations", db_constraint=False
     )
+    carried_from = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="carried", db_constraint=False
+    )
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=500, null=True)
     external_ref = models.CharField(max_length=200, null=True)
@@ -85,7 +88,9 @@ class Reward(TenantModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["event", "rule"],
-                condition=Q(event__isnull=False, deducts__isnull=True, restores__isnull=True),
+                condition=Q(
+                    event__isnull=False, deducts__isnull=True, restores__isnull=True, carried_from__isnull=True
+                ),
                 name="reward_once_per_event_and_rule",
             ),
             models.CheckConstraint(condition=Q(amount__gte=0, earned_amount__gt=0), name="reward_amounts_positive"),
@@ -109,6 +114,9 @@ class Reward(TenantModel):
                 fields=["campaign", "participant", "due_at"], condition=Q(status="PENDING"), name="reward_due"
             ),
             models.Index(fields=["releases_at"], condition=Q(status="EARNED"), name="reward_to_release"),
+            models.Index(
+                fields=["organization", "id"], condition=Q(pending_reduction__gt=0), name="reward_reduction_waits"
+            ),
             models.Index(fields=["deducts"], condition=Q(deducts__isnull=False), name="reward_deductions"),
             models.Index(fields=["restores"], condition=Q(restores__isnull=False), name="reward_restorations"),
             models.Index(

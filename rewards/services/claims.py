@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from django.db.models import OuterRef, Subquery
+
+from participants.models import QualifyingEvent
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
 from rewards.models import Claim, Reward
@@ -15,6 +18,15 @@ def claims_open(*, organization: Organization, rewards: Sequence[Reward], kind: 
     Claim.objects.bulk_create(wanted, ignore_conflicts=True)
     held = Claim.objects.filter(pk__in=[claim.pk for claim in wanted])
     return {claim.reward_id: claim for claim in held}
+
+
+def issuing_begins(reward_ids: Iterable[UUID]) -> None:
+    """Note what was left of each reward's payment at this moment: deductions are reckoned from it (reversing.py).
+
+    The caller holds the rewards' rows.
+    """
+    net_now = QualifyingEvent.objects.filter(pk=OuterRef("event")).values("net_amount")
+    Reward.objects.filter(pk__in=list(reward_ids), event__isnull=False).update(issued_net=Subquery(net_now))
 
 
 def claims_close(claim_ids: Iterable[UUID]) -> None:

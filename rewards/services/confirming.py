@@ -13,6 +13,7 @@ from campaigns.services import MANUAL
 from participants.models import Participant
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
+from referral_rocket.kit.ids import uuid7
 from referral_rocket.kit.money import MAXIMUM_AMOUNT
 from rewards.errors import (
     AmountExceedsOwed,
@@ -22,7 +23,7 @@ from rewards.errors import (
     InvalidRewardTransition,
 )
 from rewards.models import Reward
-from rewards.services.claims import claimed, claims_close, claims_open
+from rewards.services.claims import claimed, claims_close, claims_open, issuing_begins
 from rewards.services.door import Move, rewards_create, rewards_move
 from rewards.services.standing import budget_used
 from rewards.states import ClaimKind, RewardStatus, RewardType, WaitingFor
@@ -47,6 +48,7 @@ def reward_confirm(
     claims = claims_open(organization=organization, rewards=[held], kind=ClaimKind.CONFIRMATION)
     if not claims:
         raise BeingIssued("Somebody is issuing this reward right now.")
+    issuing_begins([held.pk])
     issued = held.amount if amount is None else amount
     move = Move(
         held,
@@ -69,10 +71,79 @@ def reward_cancel(*, organization: Organization, reward: Reward, actor: str, rea
     if held.status == RewardStatus.CANCELED:
         _check_by_hand(held)
         return held
-    _check_confirmable(held, RewardStatus.CANCELED)
-    move = Move(held, RewardStatus.CANCELED, target_amount=0, reason=reason)
+    _check_confirmable(held, RewardStatus.CANCELED, RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
+    # A deduction that a person cancels is forgiven: it counts as taken back, or the next refund would ask for it again.
+    forgiven = held.amount if held.status == RewardStatus.PENDING_DEDUCTION else None
+    move = Move(held, RewardStatus.CANCELED, target_amount=0, remainder_amount=forgiven, reason=reason)
     rewards_move(organization=organization, moves=[move], actor=actor, reason="canceled")
     return held
+
+
+@transaction.atomic
+def reward_deduct(
+    *, organization: Organization, reward: Reward, actor: str, amount: int | None = None, forgive: bool = False
+) -> Reward:
+    """Record that a deduction was taken back outside, whole or in part.
+
+    What is left is a deduction of its own (`carried_from`), or forgiven. Budget comes back with what was deducted. The
+    same again changes nothing. Raises like reward_confirm.
+    """
+    held = _hold(reward)
+    if held.status == RewardStatus.DEDUCTED and held.amount == (held.amount if amount is None else amount):
+        _check_by_hand(held)
+        return held
+    _check_confirmable(held, RewardStatus.DEDUCTED, RewardStatus.PENDING_DEDUCTION)
+    if amount is not None and amount > held.amount:
+        raise AmountExceedsOwed(f"{amount} is more than the {held.amount} to be taken back.")
+    taken = held.amount if amount is None else amount
+    left = held.amount - taken
+    moves = [
+        Move(
+            held,
+            RewardStatus.DEDUCTED,
+            amount=taken,
+            remainder_amount=left if forgive else 0,
+            method=MANUAL,
+            issued_at=clock.now(organization),
+        ),
+        *_budget_back(held, taken + (left if forgive else 0)),
+    ]
+    rewards_move(organization=organization, moves=moves, actor=actor, reason="deducted")
+    if left and not forgive:
+        rewards_create(
+            organization=organization, rewards=[_rest_of(held, left)], actor=actor, reason="left of a deduction"
+        )
+    return held
+
+
+def _budget_back(deduction: Reward, amount: int) -> list[Move]:
+    """The step of the deducted reward's target, which budget and caps count. Restorations have no target."""
+    reward = Reward.objects.select_for_update(no_key=True).filter(pk=deduction.deducts_id).first()
+    if reward is None or reward.target_amount == 0:
+        return []
+    return [Move(reward, reward.status, target_amount=max(reward.target_amount - amount, 0))]
+
+
+def _rest_of(deduction: Reward, amount: int) -> Reward:
+    now = clock.now(deduction.organization)
+    same = {field.attname: getattr(deduction, field.attname) for field in Reward._meta.concrete_fields}
+    return Reward(
+        **same
+        | {
+            "id": uuid7(),
+            "status": RewardStatus.PENDING_DEDUCTION,
+            "amount": amount,
+            "earned_amount": amount,
+            "remainder_amount": 0,
+            "method": None,
+            "issued_at": None,
+            "reason": None,
+            "carried_from_id": deduction.pk,
+            "due_at": now,
+            "created_at": now,
+            "updated_at": now,
+        }
+    )
 
 
 def _hold(reward: Reward) -> Reward:
@@ -86,11 +157,11 @@ def _check_by_hand(held: Reward) -> None:
         )
 
 
-def _check_confirmable(held: Reward, wanted: str) -> None:
+def _check_confirmable(held: Reward, wanted: str, *from_statuses: str) -> None:
     _check_by_hand(held)
     if claimed([held.pk]):
         raise BeingIssued("A batch is issuing this reward.")
-    if held.status != RewardStatus.PENDING:
+    if held.status not in (from_statuses or (RewardStatus.PENDING,)):
         raise InvalidRewardTransition(f"The reward is {held.status}; it can't become {wanted}.")
 
 

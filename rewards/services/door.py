@@ -135,7 +135,8 @@ def rewards_move(*, organization: Organization, moves: Sequence[Move], actor: st
 
 def _check(move: Move) -> None:
     current = move.reward.status
-    if current == move.to and current in (RewardStatus.EARNED, RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION):
+    open_states = (RewardStatus.EARNED, RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
+    if current == move.to and (current in open_states or move.amount is None):
         return
     if not REWARD_TRANSITIONS.allows(current, move.to):
         raise InvalidRewardTransition(f"The reward is {current}; it can't become {move.to}.")

@@ -7,7 +7,7 @@ QualifyingEvent let the first through and answer the others as duplicates.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,11 +15,13 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from participants.models import QualifyingEvent
+from participants.reversals import events_with_reversals
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
 from rewards.errors import EventRefused, RewardsError, TransactionConflict
 from rewards.models import Decision, Reward
 from rewards.services.judging import NOT_ACTIVE, EventReport, EventResult, Judge
+from rewards.services.reversing import event_settle, transactions_lock
 
 __all__ = [
     "DUPLICATE",
@@ -48,6 +50,7 @@ def events_record(
 ) -> list[EventResult | RewardsError]:
     """Record events, in the order given; for each its result, or the error that refuses it and nothing of it."""
     judge = Judge(organization, actor, clock.now(organization))
+    transactions_lock((report.campaign_id, report.transaction_id) for report in reports if report.transaction_id)
     judge.load(
         campaign_ids={report.campaign_id for report in reports},
         participant_ids={report.participant_id for report in reports},
@@ -69,6 +72,7 @@ def events_record(
     inserted = _insert(accepted.values())
     fresh = {position: event for position, event in accepted.items() if event.pk in inserted}
     results = judge.judge({position: (reports[position], event) for position, event in fresh.items()})
+    _settle_what_is_reversed(organization, results.values(), actor)
     answers |= results
     repeats = {position: report for position, report in enumerate(reports) if position not in answers}
     recognised = _recognise(repeats)
@@ -95,6 +99,16 @@ def events_ask_again(*, organization: Organization, events: Sequence[QualifyingE
         if failed and judge.participants[event.participant_id].referred_by_id is not None:
             rewards += judge.judge_again(event, failed)
     return rewards
+
+
+def _settle_what_is_reversed(organization: Organization, results: Iterable[EventResult], actor: str) -> None:
+    """Refunds and disputes that came before their payment count now."""
+    by_event = {result.event.pk: result for result in results}
+    for event_id in events_with_reversals([result.event for result in by_event.values()]):
+        result = by_event[event_id]
+        event_settle(organization=organization, event=result.event, actor=actor)
+        result.event.refresh_from_db(fields=["net_amount"])
+        result.rewards = decisions_and_rewards([event_id])[1][event_id]
 
 
 def _undone_meanwhile() -> RewardsError:

@@ -35,9 +35,10 @@ from referral_rocket.kit.leases import Lease, free
 from rewards.models import BatchItem, IssueAttempt, Reward, RewardBatch
 from rewards.services.batches import finish_if_done
 from rewards.services.calls import ProviderCall, earlier_attempts, provider_call
-from rewards.services.claims import claims_close
+from rewards.services.claims import claims_close, issuing_begins
 from rewards.services.door import Move, rewards_move
 from rewards.services.outcomes import Answer, Answered, answers_write, needs_attention
+from rewards.services.reversing import settle_what_waited
 from rewards.states import BatchStatus, ItemOutcome, RewardStatus
 
 ACTOR = "system:issuing"
@@ -126,6 +127,7 @@ def _run_by_hand(lane: _Lane) -> int:
             )
             for item in due
         ]
+        issuing_begins(item.reward_id for item in due)
         rewards_move(organization=lane.organization, moves=moves, actor=ACTOR, reason="marked as issued")
         now = clock.wall()
         for item in due:
@@ -176,9 +178,10 @@ def _begin(lane: _Lane, connection: Connection) -> list[_Started]:
         due = _drop_what_is_not_due(items)
         now = clock.wall()
         earlier = earlier_attempts(due)
+        issuing_begins(item.reward_id for item in due if _is_first(item))
         started = []
         for item in due:
-            if item.tries == 0 and not item.in_doubt:
+            if _is_first(item):
                 # From the first attempt on the amount is fixed: a refund now waits for the outcome.
                 item.amount = item.reward.amount
             call = provider_call(lane.organization, connection, item, earlier.get(item.reward_id, []))
@@ -198,6 +201,11 @@ def _begin(lane: _Lane, connection: Connection) -> list[_Started]:
         RewardBatch.objects.filter(pk__in=batches, status=BatchStatus.QUEUED).update(status=BatchStatus.RUNNING)
         finish_if_done(sorted(batches))
     return started
+
+
+def _is_first(item: BatchItem) -> bool:
+    """Whether nothing was ever sent for this item."""
+    return item.tries == 0 and not item.in_doubt
 
 
 def _claim_items(lane: _Lane, *, limit: int) -> list[BatchItem]:
@@ -244,6 +252,9 @@ def _carry_out(lane: _Lane, connection: Connection, started: Sequence[_Started],
             if refused is not None:
                 connection_needs_attention(connection=connection, reason=refused.message, actor=ACTOR)
             _renew_items(lane, waiting.values())
+    # In a transaction of its own: settling locks an event before its rewards, writing an answer the other way round.
+    with tenant(lane.organization):
+        settle_what_waited(organization=lane.organization, actor=ACTOR)
 
 
 def _renew_items(lane: _Lane, started: Iterable[_Started]) -> None:

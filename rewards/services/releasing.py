@@ -2,12 +2,15 @@
 
 from datetime import datetime
 
+from django.db.models import Q
+
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
 from rewards.models import Reward
 from rewards.services.confirming import becomes_due
 from rewards.services.door import rewards_move
+from rewards.services.reversing import settle_what_waited
 from rewards.states import RewardStatus, WaitingFor
 
 ACTOR = "system:release"
@@ -18,7 +21,9 @@ def release_everywhere(*, at: datetime | None = None) -> int:
     """Make due what is over in every organization; answers how many rewards. `at` stands for now in live ones."""
     with every_organization("sweep of holding periods"):
         # A test clock runs ahead of wall time, so its rewards aren't found by comparing with that.
-        waiting = Reward.objects.filter(status=RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
+        waiting = Reward.objects.filter(
+            Q(status=RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING) | Q(pending_reduction__gt=0)
+        )
         organizations = list(
             Organization.objects.filter(pk__in=waiting.values("organization").distinct()).order_by("pk")
         )
@@ -34,6 +39,8 @@ def release(*, organization: Organization, at: datetime | None = None) -> int:
     Two runs at once skip each other's rows.
     """
     moment = at or clock.now(organization)
+    with tenant(organization):
+        settle_what_waited(organization=organization, actor=ACTOR)
     released = 0
     while True:
         with tenant(organization):

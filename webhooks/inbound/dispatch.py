@@ -21,14 +21,16 @@ from django.db.models import Min
 from integrations import registry
 from integrations.base import CustomerSeen, Fact, Ignored, PaymentJoined, PaymentSeen, ReversalSeen
 from integrations.errors import UnreadableEvent
-from integrations.models import Connection
+from integrations.models import Connection, ConnectionStatus
 from integrations.services import connection_heard
 from participants.models import Payment
-from participants.payments import customer_seen, payment_seen, payments_joined
+from participants.payments import Seen, customer_seen, payment_referred_to, payment_seen
+from participants.reversals import ReversalReport
 from referral_rocket.accounts.models import Mode, Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
-from rewards.services.paying import payments_count
+from rewards.services.paying import ACTOR, payments_count
+from rewards.services.reversing import payment_absorbed, payment_reverse, payments_settle
 from webhooks.inbound.models import InboundEvent, InboundStatus
 
 CLAIM = 100
@@ -143,6 +145,7 @@ def _process(organization: Organization, events: Sequence[InboundEvent]) -> None
     touched = Payment.objects.select_related("connection").in_bulk(list(order))
     payments = [touched[pk] for pk in order if touched[pk].same_as_id is None]
     counted = payments_count(organization=organization, payments=payments)
+    payments_settle(organization=organization, payments=touched.values(), actor=ACTOR)
     now = clock.wall()
     for reading in readings:
         for payment in reading.payments:
@@ -173,20 +176,37 @@ def _read(organization: Organization, event: InboundEvent) -> _Reading:
 
 def _apply(organization: Organization, reading: _Reading, fact: Fact) -> None:
     connection: Connection = reading.event.connection
-    if isinstance(fact, Ignored):
+    if connection.status == ConnectionStatus.DISCONNECTED and not isinstance(fact, Ignored | ReversalSeen):
+        reading.said.append("The connection is disconnected: only refunds and disputes still count.")
+    elif isinstance(fact, Ignored):
         reading.said.append(fact.reason)
     elif isinstance(fact, PaymentSeen):
-        _take(reading, payment_seen(organization=organization, connection=connection, fact=fact).payment)
+        _take(organization, reading, payment_seen(organization=organization, connection=connection, fact=fact))
     elif isinstance(fact, PaymentJoined):
-        _take(reading, payments_joined(organization=organization, connection=connection, fact=fact).payment)
+        _take(organization, reading, payment_referred_to(organization, connection, fact.references))
     elif isinstance(fact, CustomerSeen):
         found = customer_seen(organization=organization, connection=connection, fact=fact)
         reading.used = found is not None
         reading.said.append("The customer's id was noted." if found else "No customer here has this e-mail.")
     elif isinstance(fact, ReversalSeen):
-        reading.said.append("Refunds and disputes aren't taken into account yet.")
+        _take(organization, reading, payment_referred_to(organization, connection, fact.references))
+        payment_reverse(organization=organization, payment=reading.payments[-1], report=_reversal(fact), actor=ACTOR)
+        reading.said.append(f"{fact.kind.capitalize()} {fact.refund_id}: {fact.status.lower()}.")
 
 
-def _take(reading: _Reading, payment: Payment) -> None:
+def _reversal(fact: ReversalSeen) -> ReversalReport:
+    return ReversalReport(
+        refund_id=fact.refund_id,
+        kind=fact.kind,
+        status=fact.status,
+        amount=fact.amount,
+        cumulative=fact.cumulative,
+        occurred_at=fact.occurred_at,
+    )
+
+
+def _take(organization: Organization, reading: _Reading, seen: Seen) -> None:
     reading.used = True
-    reading.payments.append(payment)
+    reading.payments.append(seen.payment)
+    for younger in seen.absorbed:
+        payment_absorbed(organization=organization, older=seen.payment, younger=younger, actor=ACTOR)

@@ -1,0 +1,373 @@
+"""Refunds and disputes reach rewards: what is owed follows what is left of the payment.
+
+A reversal is stored and its events are settled in one transaction. Settling doesn't apply "a refund": it works out
+what should be left of each reward now (`goal`), compares it with what is there (`standing`), and moves the difference.
+So it may be repeated, run late, or run twice at once (the event's row is locked first), and ends in the same state.
+
+What should be left of a reward (product.md, Refunds): not issued, `earned × net ÷ payment`; issued,
+`issued × net ÷ net when its issuing began`; each rounded once, from the totals. A reward whose issuing has begun and
+isn't over is left alone, its `pending_reduction` says what waits, and the runner settles its event with the outcome.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from participants.models import Payment, QualifyingEvent, Reversal
+from participants.reversals import Net, ReversalReport, net_of, reversal_store, reversals_of
+from referral_rocket.accounts.models import Organization
+from referral_rocket.activity.services import Happening, record
+from referral_rocket.kit import clock
+from referral_rocket.kit.money import share
+from rewards.models import BatchItem, Claim, Reward
+from rewards.services.door import Move, rewards_create, rewards_move
+from rewards.states import ItemOutcome, RewardStatus
+
+# The reason by which a reward that was canceled here is told from one that a person canceled, which stays so.
+REFUNDED = "refunded"
+GIVEN_BACK = "given back"
+SAME_PAYMENT = "same_payment"
+_UNISSUED = (RewardStatus.EARNED, RewardStatus.PENDING)
+
+
+@dataclass(frozen=True)
+class ReversalResult:
+    """What the API answers. `event` is None while its payment is unknown; `rewards` are those that changed or came."""
+
+    refund_id: str
+    event: QualifyingEvent | None
+    net_amount: int | None
+    capped: bool
+    created: bool
+    rewards: Sequence[Reward]
+
+
+@transaction.atomic
+def transaction_reverse(
+    *, organization: Organization, campaign_id: UUID, transaction_id: str, report: ReversalReport, actor: str
+) -> ReversalResult:
+    """A refund or dispute told by the API, also before its payment: it is kept and counts when the event comes."""
+    transactions_lock([(campaign_id, transaction_id)])
+    event = (
+        QualifyingEvent.objects.select_related("payment")
+        .filter(campaign=campaign_id, transaction_id=transaction_id, undone_at__isnull=True)
+        .first()
+    )
+    if event is not None and event.payment is not None:
+        stored = reversal_store(organization=organization, report=report, actor=actor, payment=event.payment)
+    else:
+        stored = reversal_store(
+            organization=organization,
+            report=report,
+            actor=actor,
+            campaign_id=campaign_id,
+            transaction_id=transaction_id,
+        )
+    if event is None:
+        return ReversalResult(report.refund_id, None, None, False, stored.created, [])
+    changed = event_settle(organization=organization, event=event, actor=actor)
+    event.refresh_from_db()
+    return ReversalResult(report.refund_id, event, event.net_amount, _net(event).capped, stored.created, changed)
+
+
+@transaction.atomic
+def payment_reverse(*, organization: Organization, payment: Payment, report: ReversalReport, actor: str) -> bool:
+    """A refund or dispute told by the provider; whether it was news. `payments_settle` applies it."""
+    return reversal_store(organization=organization, report=report, actor=actor, payment=payment).changed
+
+
+@transaction.atomic
+def payment_absorbed(*, organization: Organization, older: Payment, younger: Payment, actor: str) -> None:
+    """Two payments proved to be one: the younger's events move to the older, or are undone like a full refund.
+
+    `payments_settle` of the older one follows.
+    """
+    counted = set(
+        QualifyingEvent.objects.filter(payment=older, undone_at__isnull=True).values_list("campaign", flat=True)
+    )
+    QualifyingEvent.objects.filter(payment=younger).exclude(campaign__in=counted).update(payment=older)
+    known = Reversal.objects.filter(payment=older).values("refund_id")
+    Reversal.objects.filter(payment=younger).exclude(refund_id__in=known).update(payment=older)
+    if QualifyingEvent.objects.filter(payment=younger, undone_at__isnull=True).exists():
+        report = ReversalReport(refund_id=SAME_PAYMENT, amount=None)
+        reversal_store(organization=organization, report=report, actor=actor, payment=younger)
+        payments_settle(organization=organization, payments=[younger], actor=actor)
+
+
+def payments_settle(*, organization: Organization, payments: Iterable[Payment], actor: str) -> list[Reward]:
+    """Bring the rewards of these payments' events in line with what is left of the payments."""
+    events = QualifyingEvent.objects.filter(
+        Q(payment__in=list(payments)), amount__isnull=False, undone_at__isnull=True
+    ).order_by("pk")
+    return [reward for event in events for reward in event_settle(organization=organization, event=event, actor=actor)]
+
+
+def transactions_lock(keys: Iterable[tuple[UUID, str]]) -> None:
+    """Keep reports of one transaction apart until the end of this transaction: its events and its reversals.
+
+    Without it, a refund that finds no event yet and an event that finds no refund yet could pass each other.
+    """
+    names = sorted({f"transaction:{campaign_id}:{transaction_id}" for campaign_id, transaction_id in keys})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) AS name", [names]
+        )
+
+
+# Settling -----------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def event_settle(*, organization: Organization, event: QualifyingEvent, actor: str) -> list[Reward]:
+    """Bring an event's net amount and its rewards in line with what was reversed; the rewards that changed or came."""
+    held = (
+        QualifyingEvent.objects.select_for_update(no_key=True, of=("self",)).select_related("payment").get(pk=event.pk)
+    )
+    if held.amount is None or held.undone_at is not None:
+        return []
+    net = _net(held)
+    if net.amount != held.net_amount:
+        before, held.net_amount = held.net_amount, net.amount
+        held.save(update_fields=["net_amount"])
+        record(
+            organization=organization,
+            actor=actor,
+            happenings=[
+                Happening(
+                    "event.net_changed",
+                    "event",
+                    held.pk,
+                    held.campaign_id,
+                    {"before": before, "net_amount": net.amount},
+                )
+            ],
+        )
+    settlement = _Settlement(organization, held, net.amount)
+    for family in _families(held):
+        settlement.settle(family)
+    rewards_move(organization=organization, moves=settlement.moves, actor=actor, reason=REFUNDED)
+    rewards_create(organization=organization, rewards=settlement.created, actor=actor, reason=REFUNDED)
+    return [*(move.reward for move in settlement.moves), *settlement.created]
+
+
+def settle_what_waited(*, organization: Organization, actor: str) -> int:
+    """Settle the events of rewards for which a refund waited until their issuing was over; how many.
+
+    The runner calls it after writing outcomes, and the sweep in case it was killed in between.
+    """
+    waited = Reward.objects.filter(organization=organization, pending_reduction__gt=0, event__isnull=False)
+    claims = Claim.objects.filter(reward=OuterRef("pk"), closed_at__isnull=True)
+    over = waited.exclude(Exists(claims)).values("event").distinct()
+    events = list(QualifyingEvent.objects.filter(pk__in=over).order_by("pk"))
+    for event in events:
+        event_settle(organization=organization, event=event, actor=actor)
+    return len(events)
+
+
+def _net(event: QualifyingEvent) -> Net:
+    return net_of(event.amount or 0, reversals_of(event.payment, event.campaign_id, event.transaction_id))
+
+
+@dataclass
+class _Family:
+    """A reward with what came of it: rewards that restore it, and the deductions of all of them."""
+
+    root: Reward
+    restorations: list[Reward] = field(default_factory=list)
+    deductions: list[Reward] = field(default_factory=list)
+    being_issued: set[UUID] = field(default_factory=set)
+
+    @property
+    def carriers(self) -> list[Reward]:
+        return [self.root, *self.restorations]
+
+    def standing(self) -> int:
+        """What is open or issued, less what was or will be taken back. What a person forgave counts as taken back."""
+        given = sum(each.amount for each in self.carriers if each.status != RewardStatus.CANCELED)
+        return given - sum(map(_taken, self.deductions))
+
+    def goal(self, event: QualifyingEvent, net: int) -> int:
+        assert event.amount is not None
+        if self.root.status == RewardStatus.AVAILABLE:
+            began_with = event.amount if self.root.issued_net is None else self.root.issued_net
+            return share(self.root.amount, net, began_with) if began_with else 0
+        return share(self.root.earned_amount, net, event.amount) if event.amount else 0
+
+
+def _taken(deduction: Reward) -> int:
+    if deduction.status == RewardStatus.CANCELED:
+        return deduction.remainder_amount
+    return deduction.amount + deduction.remainder_amount
+
+
+def _families(event: QualifyingEvent) -> list[_Family]:
+    rewards = list(
+        Reward.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("campaign")
+        .filter(event=event)
+        .order_by("pk")
+    )
+    families = {each.pk: _Family(each) for each in rewards if each.deducts_id is None and each.restores_id is None}
+    home = dict(families)
+    for each in rewards:
+        if each.restores_id is not None:
+            home[each.pk] = families[each.restores_id]
+            families[each.restores_id].restorations.append(each)
+    for each in rewards:
+        if each.deducts_id is not None:
+            home[each.deducts_id].deductions.append(each)
+    for reward_id in issuing_begun([each.pk for each in rewards]):
+        if reward_id in home:
+            home[reward_id].being_issued.add(reward_id)
+    # A reward that a person canceled or rejected stays so, whatever becomes of the payment.
+    return [
+        family
+        for family in families.values()
+        if family.root.status != RewardStatus.CANCELED or family.root.reason == REFUNDED
+    ]
+
+
+def issuing_begun(reward_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the rewards whose issuing has begun and isn't over: the provider or the tenant may have acted.
+
+    The caller holds the rewards' rows, which the runner also locks before it begins with one.
+    """
+    by_batch = BatchItem.objects.filter(reward__in=reward_ids, claim__closed_at__isnull=True, claim__isnull=False)
+    begun = by_batch.exclude(outcome=ItemOutcome.QUEUED, in_doubt=False, tries=0).values_list("reward", flat=True)
+    ordered = Claim.objects.filter(reward__in=reward_ids, closed_at__isnull=True, started_at__isnull=False)
+    return {*begun, *ordered.values_list("reward", flat=True)}
+
+
+class _Settlement:
+    """Collects the moves and the new rewards that bring families to their goals."""
+
+    def __init__(self, organization: Organization, event: QualifyingEvent, net: int) -> None:
+        self.organization = organization
+        self.event = event
+        self.net = net
+        self.now = clock.now(organization)
+        self.moves: list[Move] = []
+        self.created: list[Reward] = []
+
+    def settle(self, family: _Family) -> None:
+        difference = family.goal(self.event, self.net) - family.standing()
+        if family.being_issued:
+            self._wait(family, max(-difference, 0))
+            return
+        self._nothing_waits(family)
+        if difference < 0:
+            self._take_back(family, -difference)
+        elif difference > 0:
+            self._give_back(family, difference)
+
+    def _nothing_waits(self, family: _Family) -> None:
+        # Not a change of the reward's status or amounts, so it needs no step in its history.
+        Reward.objects.filter(pk__in=[each.pk for each in family.carriers], pending_reduction__gt=0).update(
+            pending_reduction=0
+        )
+
+    def _wait(self, family: _Family, reduction: int) -> None:
+        Reward.objects.filter(pk__in=family.being_issued).update(pending_reduction=reduction)
+
+    def _take_back(self, family: _Family, amount: int) -> None:
+        """First from what isn't issued, the newest first; then by deductions from what is."""
+        for carrier in reversed(family.carriers):
+            if carrier.status in _UNISSUED and amount:
+                cut = min(amount, carrier.amount)
+                self._lower(carrier, cut)
+                amount -= cut
+        for carrier in family.carriers:
+            if carrier.status != RewardStatus.AVAILABLE or not amount:
+                continue
+            taken = sum(_taken(each) for each in family.deductions if each.deducts_id == carrier.pk)
+            cut = min(amount, carrier.amount - taken)
+            if cut > 0:
+                self.created.append(self._new(carrier, cut, RewardStatus.PENDING_DEDUCTION, deducts=carrier))
+                amount -= cut
+
+    def _lower(self, carrier: Reward, cut: int) -> None:
+        refunded = carrier.refunded_amount + cut
+        target = max(carrier.target_amount - cut, 0)
+        if cut == carrier.amount:
+            self.moves.append(
+                Move(carrier, RewardStatus.CANCELED, target_amount=0, refunded_amount=refunded, reason=REFUNDED)
+            )
+            return
+        self.moves.append(
+            Move(
+                carrier,
+                carrier.status,
+                amount=carrier.amount - cut,
+                target_amount=target,
+                refunded_amount=refunded,
+                waiting_for=carrier.waiting_for,
+            )
+        )
+
+    def _give_back(self, family: _Family, amount: int) -> None:
+        """First by canceling deductions that nobody has begun, then by raising what isn't issued; else anew."""
+        for deduction in reversed(family.deductions):
+            if deduction.status == RewardStatus.PENDING_DEDUCTION and amount:
+                back = min(amount, deduction.amount)
+                amount -= back
+                to = RewardStatus.CANCELED if back == deduction.amount else deduction.status
+                left = None if to == RewardStatus.CANCELED else deduction.amount - back
+                self.moves.append(
+                    Move(deduction, to, amount=left, reason=GIVEN_BACK, waiting_for=deduction.waiting_for)
+                )
+        for carrier in family.carriers:
+            if carrier.status in _UNISSUED and carrier.refunded_amount and amount:
+                back = min(amount, carrier.refunded_amount)
+                amount -= back
+                self._raise(carrier, back)
+        if amount:
+            self.created.append(self._new(family.root, amount, RewardStatus.PENDING, restores=family.root))
+
+    def _raise(self, carrier: Reward, back: int) -> None:
+        has_target = carrier.restores_id is None
+        self.moves.append(
+            Move(
+                carrier,
+                carrier.status,
+                amount=carrier.amount + back,
+                target_amount=carrier.target_amount + back if has_target else None,
+                refunded_amount=carrier.refunded_amount - back,
+                waiting_for=carrier.waiting_for,
+                reason=GIVEN_BACK,
+            )
+        )
+
+    def _new(
+        self, of: Reward, amount: int, status: str, *, deducts: Reward | None = None, restores: Reward | None = None
+    ) -> Reward:
+        """With the event, transaction, rule and type of the reward that it comes from, and no target of its own."""
+        campaign = of.campaign
+        return Reward(
+            organization=self.organization,
+            campaign=campaign,
+            participant_id=of.participant_id,
+            customer_id=of.customer_id,
+            rule_id=of.rule_id,
+            event=self.event,
+            beneficiary=of.beneficiary,
+            transaction_id=of.transaction_id,
+            type=of.type,
+            status=status,
+            amount=amount,
+            earned_amount=amount,
+            target_amount=0,
+            currency=of.currency,
+            deducts=deducts,
+            restores=restores,
+            fulfilment_kind=of.fulfilment_kind if deducts else campaign.fulfilment_kind,
+            fulfilment_method=of.fulfilment_method if deducts else campaign.fulfilment_method,
+            fulfilment_endpoint_id=of.fulfilment_endpoint_id if deducts else campaign.fulfilment_endpoint_id,
+            earned_at=self.now,
+            releases_at=self.now,
+            due_at=self.now,
+            created_at=self.now,
+            updated_at=self.now,
+        )
