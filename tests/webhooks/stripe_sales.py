@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 from integrations.models import Connection
@@ -35,7 +34,7 @@ def set_metadata(event: Event, **metadata: str) -> Event:
 
 def post(
     connection: Connection, event: Event | bytes, *, secret: str = WEBHOOK_SECRET, age: int = 0, **headers: str
-) -> HttpResponse:
+) -> Any:
     """Deliver one event with a signature that is `age` seconds old."""
     body = event if isinstance(event, bytes) else json.dumps(event).encode()
     signed = {"Stripe-Signature": signature(body, secret, int(time.time()) - age), **headers}
