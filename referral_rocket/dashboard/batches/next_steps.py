@@ -10,37 +10,20 @@ from rewards.states import ItemOutcome, RewardStatus
 class NextStep:
     """A sentence, and which buttons stand beside it."""
 
-    text: str
+    text: str = ""
     retry: bool = False
     by_hand: bool = False
     participant: bool = False
     integrations: bool = False
 
 
-_WITH_PROVIDER = "Try again, or issue it another way."
+# Where a sentence is missing the provider's own, kept with the item, says what to do.
 _STEPS = {
-    "customer_not_found": NextStep(
-        "Create the customer there, or say who it is on the participant's page, and try again.",
-        retry=True,
-        by_hand=True,
-        participant=True,
-    ),
-    "several_customers": NextStep(
-        "Say which customer it is on the participant's page, and try again.",
-        retry=True,
-        by_hand=True,
-        participant=True,
-    ),
-    "customer_deleted": NextStep(
-        "Name another customer on the participant's page, or issue it another way.",
-        retry=True,
-        by_hand=True,
-        participant=True,
-    ),
-    "invalid_recipient": NextStep(
-        "Correct the address on the participant's page, and try again.", retry=True, by_hand=True, participant=True
-    ),
-    "currency_mismatch": NextStep("Issue it another way.", by_hand=True, participant=True),
+    "customer_not_found": NextStep(retry=True, by_hand=True, participant=True),
+    "several_customers": NextStep(retry=True, by_hand=True, participant=True),
+    "customer_deleted": NextStep(retry=True, by_hand=True, participant=True),
+    "invalid_recipient": NextStep(retry=True, by_hand=True, participant=True),
+    "currency_mismatch": NextStep(by_hand=True, participant=True),
     "insufficient_funds": NextStep("Add funds at the provider, and try again.", retry=True, by_hand=True),
     "connection_revoked": NextStep(
         "Mend the connection under Integrations, and try again.", retry=True, by_hand=True, integrations=True
@@ -50,7 +33,7 @@ _STEPS = {
     "not_due": NextStep("Nothing needs to be done."),
     "fulfilled_by_webhook": NextStep("Your own system confirms it."),
 }
-_OTHERWISE = NextStep(_WITH_PROVIDER, retry=True, by_hand=True, participant=True)
+_OTHERWISE = NextStep("Try again, or issue it another way.", retry=True, by_hand=True, participant=True)
 _UNKNOWN = NextStep(
     "It was sent, and no answer says whether the provider acted. It keeps its place and is never sent again blindly:"
     " the reward's page shows what was sent. An operator asks the provider with manage.py reconcile."
@@ -58,6 +41,13 @@ _UNKNOWN = NextStep(
 _GOES_ON = NextStep("It goes on by itself when what it waits for has happened.")
 _ISSUED_SINCE = NextStep("It was issued since, another way.")
 _CLOSED_SINCE = NextStep("Nothing is owed any more.")
+
+
+def shown_outcome(item: BatchItem) -> str:
+    """The outcome in a person's words: what waits for nothing that happens by itself was simply not rewarded."""
+    if item.outcome == ItemOutcome.WAITING and item.free:  # type: ignore[attr-defined]
+        return ItemOutcome.FAILED
+    return item.outcome
 
 
 def next_step(item: BatchItem) -> NextStep:

@@ -12,7 +12,7 @@ from campaigns.services import MANUAL
 from referral_rocket.accounts.roles import Ability
 from referral_rocket.accounts.selectors import actor_names
 from referral_rocket.dashboard.abilities import requires
-from referral_rocket.dashboard.batches.next_steps import next_step, step_of_reason
+from referral_rocket.dashboard.batches.next_steps import next_step, shown_outcome, step_of_reason
 from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import menu, method_name
 from referral_rocket.dashboard.pagination import page_by_id
@@ -58,7 +58,7 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
         "actor": actor_names([shown.actor])[shown.actor],
         "rewarded": rewarded,
         "not_rewarded": not_rewarded,
-        "lines": [(item, next_step(item)) for item in not_rewarded.rows],
+        "lines": [(item, shown_outcome(item), next_step(item)) for item in not_rewarded.rows],
         "reasons": [
             (code, text, number, step_of_reason(out, code)) for out, code, text, number in reasons_for_no(shown)
         ],

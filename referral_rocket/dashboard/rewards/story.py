@@ -8,7 +8,7 @@ from participants.models import Participant, QualifyingEvent
 from referral_rocket.dashboard.methods import method_name
 from referral_rocket.dashboard.wording import wording
 from rewards.models import BatchItem, Decision, Reward, RewardTransition
-from rewards.states import ItemOutcome
+from rewards.states import ItemOutcome, RewardStatus
 
 _ITEM_ICONS = {
     ItemOutcome.QUEUED: ("clock", "info", "Being issued with {}"),
@@ -46,8 +46,15 @@ def story(
         chapters.append(_event(event))
     if decision is not None:
         chapters.append(Chapter(decision.created_at, "badge-check", "primary", "Decided", decision.message))
-    chapters += [_step(transition, actors) for transition in transitions]
-    chapters += [_item(item) for item in items]
+    told = list(items)
+    # A batch's result tells of the issue, with where to look; the step to the status would say it twice.
+    by_batch = any(item.outcome == ItemOutcome.SUCCEEDED for item in told)
+    chapters += [
+        _step(transition, actors)
+        for transition in transitions
+        if not (by_batch and transition.to_status == RewardStatus.AVAILABLE)
+    ]
+    chapters += [_item(item) for item in told]
     return sorted(chapters, key=lambda chapter: chapter.at)
 
 
