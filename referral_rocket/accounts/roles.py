@@ -36,3 +36,11 @@ ABILITIES: dict[str, frozenset[Ability]] = {
 
 def may(role: str, ability: Ability) -> bool:
     return ability in ABILITIES[role]
+
+
+def may_manage(role: str, other: str) -> bool:
+    """Whether a member of `role` may give the role `other`, or change or end a membership that has it.
+
+    Only owners touch owners: an admin who could make one would be one.
+    """
+    return may(role, Ability.INVITE) and (other != Role.OWNER or role == Role.OWNER)

@@ -194,3 +194,9 @@ def _keep_an_owner(membership: Membership, *, leaves: bool) -> None:
     )
     if leaves and owners == [membership.pk]:
         raise LastOwner("Make somebody else an owner first.")
+
+
+def user_update(*, user: User, name: str, locale: str) -> None:
+    """Change how a person is called, and how numbers are written for them (a Babel locale such as `de_CH`)."""
+    user.name, user.locale = name.strip(), locale
+    user.save(update_fields=["name", "locale"])

@@ -5,10 +5,12 @@ The middleware takes the slug out of what a view gets; `links.to` and `{% to %}`
 
 from referral_rocket.dashboard.batches.urls import batches
 from referral_rocket.dashboard.campaigns.urls import campaigns
+from referral_rocket.dashboard.developers.urls import developers
 from referral_rocket.dashboard.integrations.urls import integrations
 from referral_rocket.dashboard.overview.urls import overview
 from referral_rocket.dashboard.participants.urls import participants
 from referral_rocket.dashboard.rewards.urls import rewards
+from referral_rocket.dashboard.settings.urls import settings
 
 app_name = "dashboard"
 urlpatterns = [
@@ -18,4 +20,6 @@ urlpatterns = [
     *integrations,
     *rewards,
     *batches,
+    *developers,
+    *settings,
 ]

@@ -22,6 +22,8 @@ from referral_rocket.kit import money as money_kit
 
 register = template.Library()
 
+# A user's locale as long as they haven't chosen one.
+BROWSERS_LOCALE = "en"
 _THEMES = ("light", "dark")
 _UNDO = "undo:"
 NOTHING = "\N{EN DASH}"
@@ -56,7 +58,10 @@ def _request(context: Context) -> Any:
 
 
 def locale_of(request: Any) -> str:
-    """The first language the browser asks for that Babel knows, as `en_US`; `en` without one."""
+    """The reader's own choice, else the first language the browser asks for that Babel knows, as `en_US`, else `en`."""
+    chosen = getattr(getattr(request, "user", None), "locale", BROWSERS_LOCALE)
+    if chosen != BROWSERS_LOCALE:
+        return str(chosen)
     header = request.headers.get("Accept-Language", "") if request is not None else ""
     for part in header.split(",")[:5]:
         name = part.split(";")[0].strip()

@@ -1,0 +1,1 @@
+"""The Settings section: the organization, its people, one's own account, and what happened."""

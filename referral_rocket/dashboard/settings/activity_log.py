@@ -1,0 +1,108 @@
+"""What happened in the organization, newest first."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from referral_rocket.accounts.models import ApiKey
+from referral_rocket.accounts.selectors import actor_names
+from referral_rocket.activity.models import Activity
+from referral_rocket.dashboard import links
+from referral_rocket.dashboard.pagination import page_by_id
+
+# What a line can be about: its word, its icon, and the page of such a thing ("" without one).
+ABOUT: Mapping[str, tuple[str, str, str]] = {
+    "campaign": ("Campaigns", "megaphone", "campaign"),
+    "participant": ("Participants", "users", "participant"),
+    "event": ("Events", "shopping-cart", ""),
+    "reward": ("Rewards", "gift", "reward"),
+    "batch": ("Batches", "list-checks", "batch"),
+    "connection": ("Integrations", "plug", "connection"),
+    "endpoint": ("Webhook endpoints", "webhook", ""),
+    "membership": ("Members", "user", ""),
+    "invitation": ("Invitations", "mail", ""),
+    "api_key": ("API keys", "key-round", ""),
+    "organization": ("Organization", "settings", ""),
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    activity: Activity
+    who: str
+    what: str
+    details: str
+    icon: str
+    href: str
+
+
+@require_safe
+def activity(request: Any) -> HttpResponse:
+    found = Activity.objects.all()
+    about, who, subject = (request.GET.get(name, "") for name in ("about", "who", "subject"))
+    actors = _actors(request)
+    if about in ABOUT:
+        found = found.filter(subject_type=about)
+    if who in dict(actors):
+        found = found.filter(actor=who)
+    if subject:
+        found = found.filter(subject_id=uuid_or_404(subject))
+    listed = page_by_id(request, found)
+    context = {
+        "tab": "activity",
+        "page": listed,
+        "lines": _lines(request, listed.rows),
+        "about": [(key, label) for key, (label, _, _) in ABOUT.items()],
+        "who": actors,
+        "filtered": bool(about or who or subject),
+    }
+    return render(request, "settings/activity.html", context)
+
+
+def _actors(request: Any) -> list[tuple[str, str]]:
+    """Whom the log can be narrowed to: the reader, and the API keys."""
+    keys = ApiKey.objects.order_by("name", "pk").values_list("pk", "name")
+    return [(request.actor, "Me"), *((f"api_key:{pk}", f"API key {name}") for pk, name in keys)]
+
+
+def uuid_or_404(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Http404("This is no id.") from error
+
+
+def _lines(request: Any, activities: Sequence[Activity]) -> list[Line]:
+    names = actor_names(each.actor for each in activities)
+    lines = []
+    for each in activities:
+        topic, _, verb = each.kind.partition(".")
+        _, icon, page_name = ABOUT.get(each.subject_type, ("", "circle", ""))
+        lines.append(
+            Line(
+                activity=each,
+                who=names[each.actor],
+                what=f"{topic.replace('_', ' ').capitalize()} {verb.replace('_', ' ')}",
+                details=_details(each.data),
+                icon=icon,
+                href=links.to(request, page_name, each.subject_id) if page_name else "",
+            )
+        )
+    return lines
+
+
+def _details(data: Mapping[str, Any]) -> str:
+    """`status ACTIVE, fields name and budget`: what is short enough to be read in a line."""
+    parts = []
+    for name, value in data.items():
+        if isinstance(value, list):
+            value = ", ".join(map(str, value))
+        if value in (None, "", {}) or isinstance(value, dict) or len(str(value)) > 60:
+            continue
+        parts.append(f"{name.replace('_', ' ')}: {value}")
+    return " · ".join(parts)
