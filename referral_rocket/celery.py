@@ -22,6 +22,9 @@ def _every(task: str, seconds: float) -> dict[str, object]:
 
 
 app.conf.beat_schedule = {
+    "deliveries": _every("webhooks.outbound.tasks.deliver", 5),
+    "orders-waiting": _every("webhooks.outbound.tasks.order_what_waited", 60),
+    "endpoint-notices": _every("webhooks.outbound.tasks.tell_of_disabled", 60),
     "outbox": _every("referral_rocket.activity.tasks.hand_on", 5),
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "issuing": _every("rewards.tasks.run_batches", 5),

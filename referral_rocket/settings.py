@@ -217,7 +217,7 @@ PROVIDER_API_BASES = {
 }
 WEBHOOK_ALLOWED_PRIVATE_NETWORKS = env.list("WEBHOOK_ALLOWED_PRIVATE_NETWORKS", default=[])
 # Who is handed what happened: functions that activity/outbox.py calls, each in the transaction that empties the outbox.
-ACTIVITY_CONSUMERS: list[str] = []
+ACTIVITY_CONSUMERS = ["webhooks.outbound.fanout.consume"]
 METRICS_OPEN = env.bool("METRICS_OPEN", default=False)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 INVITATION_LIFETIME = timedelta(days=14)

@@ -1,0 +1,283 @@
+"""Taking what is due: some rows of each endpoint, leased to one worker, in one transaction.
+
+Each endpoint gives at most what the worker has room for on it, so that a long queue doesn't push the others out. Orders
+are looked at once more here, under the lock of their reward: a canceled one isn't sent, and what wasn't sent yet goes
+out with the amount of this moment. Killed before the commit, nothing is leased; after it, the lease runs out.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Exists, OuterRef
+
+from integrations.models import Endpoint, EndpointStatus
+from referral_rocket.accounts.scoping import every_organization
+from referral_rocket.kit.clock import wall
+from referral_rocket.kit.ids import uuid7
+from rewards.models import Claim, Reward
+from rewards.services.claims import claims_close, issuing_begins
+from rewards.states import RewardStatus
+from webhooks.outbound.models import Delivery, DeliveryAttempt, DeliveryStatus
+
+# An order whose reward somebody else has locked waits this long, rather than all others for it.
+LOCKED_SECONDS = 1
+INTERRUPTED = "The worker ended before the answer was written down; it was sent again."
+_OPEN = (RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
+_ISSUED = (RewardStatus.AVAILABLE, RewardStatus.DEDUCTED)
+
+
+@dataclass(frozen=True)
+class Shipment:
+    """A delivery with all that sending it takes. `lease_token` is the worker's."""
+
+    delivery_id: UUID
+    organization_id: UUID
+    endpoint_id: UUID
+    event_type: str
+    url: str
+    body: bytes = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    tries: int
+    claim_id: UUID | None
+    confirms: bool
+    is_struggling: bool
+    lease_token: UUID
+
+    @property
+    def webhook_id(self) -> str:
+        return f"msg_{self.delivery_id.hex}"
+
+
+_CLAIM = """
+UPDATE outbound_delivery AS delivery SET
+    next_attempt_at = %(lease_end)s, lease_token = %(token)s,
+    first_attempt_at = COALESCE(delivery.first_attempt_at, %(now)s)
+FROM (
+    SELECT due.id, due.lease_token
+    FROM unnest(%(endpoints)s::uuid[], %(rooms)s::int[]) AS wanted(endpoint_id, room)
+    CROSS JOIN LATERAL (
+        SELECT waiting.id, waiting.lease_token FROM outbound_delivery AS waiting
+        WHERE waiting.endpoint_id = wanted.endpoint_id AND waiting.status = 'PENDING'
+            AND waiting.next_attempt_at <= %(now)s
+        ORDER BY waiting.next_attempt_at LIMIT wanted.room FOR NO KEY UPDATE SKIP LOCKED
+    ) AS due
+) AS claimed
+WHERE delivery.id = claimed.id
+RETURNING delivery.id, delivery.organization_id, delivery.endpoint_id, delivery.event_type, delivery.body,
+    delivery.tries, delivery.reward_id, delivery.claim_id, delivery.confirms, delivery.forced,
+    delivery.first_attempt_at = %(now)s, claimed.lease_token
+"""
+
+
+@dataclass(frozen=True)
+class _Row:
+    delivery_id: UUID
+    organization_id: UUID
+    endpoint_id: UUID
+    event_type: str
+    body: str
+    tries: int
+    reward_id: UUID | None
+    claim_id: UUID | None
+    confirms: bool
+    forced: bool
+    is_first: bool
+    left_behind_by: UUID | None
+
+
+def claim(*, token: UUID, room: int, rooms: Mapping[UUID, int], usual_room: int) -> list[Shipment]:
+    """Lease up to `room` due deliveries. `rooms` says how many an endpoint may give, `usual_room` for all others."""
+    with every_organization("claiming webhook deliveries"):
+        now = wall()
+        wanted = _shares(_endpoints_with_something_due(now), room, rooms, usual_room)
+        rows = _lease(token, now, wanted)
+        if not rows:
+            return []
+        _note_interrupted(rows, now)
+        bodies = _prepare_orders(rows, now)
+        endpoints = Endpoint.objects.in_bulk({row.endpoint_id for row in rows})
+        secrets = {pk: signing_secrets(endpoint.secrets, now) for pk, endpoint in endpoints.items()}
+        return [
+            Shipment(
+                delivery_id=row.delivery_id,
+                organization_id=row.organization_id,
+                endpoint_id=row.endpoint_id,
+                event_type=row.event_type,
+                url=endpoints[row.endpoint_id].url,
+                body=bodies[row.delivery_id].encode(),
+                secrets=secrets[row.endpoint_id],
+                tries=row.tries,
+                claim_id=row.claim_id,
+                confirms=row.confirms,
+                is_struggling=endpoints[row.endpoint_id].failing_since is not None,
+                lease_token=token,
+            )
+            for row in rows
+            if row.delivery_id in bodies
+        ]
+
+
+def signing_secrets(stored: Mapping[str, str | None], now: datetime) -> tuple[str, ...]:
+    """The secrets to sign with: the current one, and during a rotation the one before it."""
+    secrets = [stored["current"]]
+    previous, until = stored.get("previous"), stored.get("previous_until")
+    if previous and until and now < datetime.fromisoformat(until):
+        secrets.append(previous)
+    return tuple(secret for secret in secrets if secret)
+
+
+def lease_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def renew(*, token: UUID, delivery_ids: Sequence[UUID]) -> None:
+    """Keep what is still being sent."""
+    with every_organization("renewing leases of webhook deliveries"), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE outbound_delivery SET next_attempt_at = %s WHERE id = ANY(%s) AND lease_token = %s",
+            [lease_end(wall()), list(delivery_ids), token],
+        )
+
+
+def _endpoints_with_something_due(now: datetime) -> list[UUID]:
+    due = Delivery.objects.filter(endpoint=OuterRef("pk"), status=DeliveryStatus.PENDING, next_attempt_at__lte=now)
+    return list(
+        Endpoint.objects.filter(Exists(due), status=EndpointStatus.ENABLED, deleted_at__isnull=True).values_list(
+            "pk", flat=True
+        )
+    )
+
+
+def _shares(endpoints: Iterable[UUID], room: int, rooms: Mapping[UUID, int], usual_room: int) -> list[tuple[UUID, int]]:
+    """How many each endpoint may give: the smallest wishes first, so that what they leave goes to the larger ones."""
+    wishes = sorted((rooms.get(endpoint, usual_room), endpoint) for endpoint in endpoints)
+    wishes = [(wish, endpoint) for wish, endpoint in wishes if wish > 0]
+    shares: list[tuple[UUID, int]] = []
+    for position, (wish, endpoint) in enumerate(wishes):
+        share = min(wish, -(-room // (len(wishes) - position)))
+        if share > 0:
+            shares.append((endpoint, share))
+            room -= share
+    return shares
+
+
+def _lease(token: UUID, now: datetime, wanted: Sequence[tuple[UUID, int]]) -> list[_Row]:
+    if not wanted:
+        return []
+    parameters: dict[str, Any] = {
+        "now": now,
+        "lease_end": lease_end(now),
+        "token": token,
+        "endpoints": [endpoint for endpoint, _ in wanted],
+        "rooms": [room for _, room in wanted],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, parameters)
+        return [_Row(*row) for row in cursor.fetchall()]
+
+
+def _note_interrupted(rows: Sequence[_Row], now: datetime) -> None:
+    """What another worker held when it ended may have been sent: that shows in the log, and the order counts as begun."""
+    left = [row for row in rows if row.left_behind_by is not None]
+    if not left:
+        return
+    urls = dict(Endpoint.objects.filter(pk__in={row.endpoint_id for row in left}).values_list("pk", "url"))
+    DeliveryAttempt.objects.bulk_create(
+        DeliveryAttempt(
+            organization_id=row.organization_id,
+            delivery_id=row.delivery_id,
+            at=now,
+            url=urls[row.endpoint_id],
+            duration_ms=0,
+            error=INTERRUPTED,
+        )
+        for row in left
+    )
+
+
+def _prepare_orders(rows: Sequence[_Row], now: datetime) -> dict[UUID, str]:
+    """The bodies to send. An order that is not to be sent is missing from them, and has been put away."""
+    bodies = {row.delivery_id: row.body for row in rows}
+    orders = [row for row in rows if row.reward_id is not None]
+    if not orders:
+        return bodies
+    rewards = (
+        Reward.objects.select_for_update(skip_locked=True, no_key=True)
+        .order_by("pk")
+        .in_bulk({row.reward_id for row in orders if row.reward_id is not None})
+    )
+    open_claims = set(
+        Claim.objects.filter(pk__in=[row.claim_id for row in orders], closed_at__isnull=True).values_list(
+            "pk", flat=True
+        )
+    )
+    begun: list[_Row] = []
+    for row in orders:
+        assert row.reward_id is not None
+        reward = rewards.get(row.reward_id)
+        if reward is None:
+            _put_back(row, now)
+        elif not _is_wanted(row, reward, open_claims):
+            _skip(row, reward, now)
+        else:
+            if row.is_first:
+                bodies[row.delivery_id] = _with_amount(row, reward.amount)
+                begun.append(row)
+            continue
+        del bodies[row.delivery_id]
+    issuing_begins(row.reward_id for row in begun if row.reward_id is not None)
+    Claim.objects.filter(pk__in=[row.claim_id for row in begun], started_at__isnull=True).update(started_at=now)
+    return bodies
+
+
+def _is_wanted(row: _Row, reward: Reward, open_claims: set[UUID]) -> bool:
+    """Whether the order is to be sent. Once its claim is closed there is an outcome, and only a person sends it again."""
+    if reward.status in _OPEN:
+        return row.claim_id in open_claims
+    return row.forced and reward.status in _ISSUED
+
+
+def _put_back(row: _Row, now: datetime) -> None:
+    fields: dict[str, object] = {"lease_token": None, "next_attempt_at": now + timedelta(seconds=LOCKED_SECONDS)}
+    if row.is_first:
+        fields["first_attempt_at"] = None
+    Delivery.objects.filter(pk=row.delivery_id).update(**fields)
+
+
+def _skip(row: _Row, reward: Reward, now: datetime) -> None:
+    fields: dict[str, object] = {"first_attempt_at": None} if row.is_first else {}
+    Delivery.objects.filter(pk=row.delivery_id).update(
+        status=DeliveryStatus.SKIPPED,
+        reason=f"The reward is {reward.status} and not ordered by this any more.",
+        lease_token=None,
+        finished_at=now,
+        **fields,
+    )
+    if row.claim_id is not None:
+        claims_close([row.claim_id])
+
+
+def _with_amount(row: _Row, amount: int) -> str:
+    """The body with the amount that is owed now: nobody has seen it yet."""
+    body = json.loads(row.body)
+    if body["data"]["amount"] == amount:
+        return row.body
+    body["data"]["amount"] = amount
+    text = body_text(body)
+    Delivery.objects.filter(pk=row.delivery_id).update(body=text)
+    return text
+
+
+def body_text(body: Mapping[str, object]) -> str:
+    """A body as it is signed and sent."""
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+
+
+def new_token() -> UUID:
+    return uuid7()
