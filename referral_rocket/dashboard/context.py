@@ -3,15 +3,17 @@
 from typing import Any
 
 from django.http import HttpRequest
+from django_scopes import get_scope
 
 from referral_rocket.accounts.roles import ABILITIES, Ability
 from rewards.selectors import due_count
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """`frame`, where an organization is open; nothing on the pages outside (log-in, share page)."""
+    """`frame`, where an organization is open; nothing on the pages outside (log-in, share page, errors)."""
     organization = getattr(request, "organization", None)
-    if organization is None:
+    # The page of an error is made after the view's transaction and its organization were closed.
+    if organization is None or get_scope().get("organization") != organization:
         return {}
     allowed = ABILITIES[request.role]  # type: ignore[attr-defined]
     return {
