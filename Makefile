@@ -15,6 +15,7 @@ BUILT := static/build/.built
 FRONT_END := package.json package-lock.json $(shell find frontend templates -type f)
 # Cotton components count: Tailwind looks for class names in templates and in Python.
 FRONT_END += $(shell find referral_rocket -name '*.py' -path '*dashboard*')
+COLLECTED := .local/static/.collected
 
 # Locked versions of Python are for the machine to choose, never for uv to fetch.
 export UV_PYTHON_DOWNLOADS := never
@@ -26,7 +27,7 @@ export PORT
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
 
-demo: $(BUILT) ## The whole product with sample data on 127.0.0.1, port 8000 or PORT=…, until Ctrl-C
+demo: $(COLLECTED) ## The whole product with sample data on 127.0.0.1, port 8000 or PORT=…, until Ctrl-C
 	@$(BIN)/python -m embedded.demo
 
 test: $(BUILT) ## The whole suite; ARGS="tests/rewards -k door" chooses some of it
@@ -58,8 +59,7 @@ packages: $(PACKAGES) ## Installs the Python packages alone; REQUIREMENTS=base l
 
 build: $(BUILT) ## Builds the dashboard's stylesheet, scripts and icons
 
-static: $(BUILT) ## Collects the files that the web server serves, under the names of their content
-	$(BIN)/python manage.py collectstatic --no-input --verbosity 0
+static: $(COLLECTED) ## Collects the files that the web server serves, under the names of their content
 
 clean: ## Removes what was installed and built; the demo's data stay
 	rm -rf $(VENV) node_modules static/build
@@ -84,4 +84,8 @@ $(NODE_PACKAGES): | $(PACKAGES)
 $(BUILT): $(NODE_PACKAGES) $(FRONT_END)
 	@echo 'Building the front end'
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/npm run --silent build
+	@touch $@
+
+$(COLLECTED): $(BUILT) $(PACKAGES) $(shell find static -type f -not -path 'static/build/*') referral_rocket/settings.py
+	@$(BIN)/python manage.py collectstatic --no-input --verbosity 0
 	@touch $@

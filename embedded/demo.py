@@ -75,7 +75,8 @@ def main() -> int:
 @contextmanager
 def sole_change(patience: float) -> Iterator[bool]:
     """Whether, after waiting up to `patience` seconds, no other run of this folder is ending what was left or starting."""
-    LOCAL.mkdir(mode=0o700, exist_ok=True)
+    LOCAL.mkdir(exist_ok=True)
+    LOCAL.chmod(0o700)
     deadline = time.monotonic() + patience
     with LOCK.open("w") as lock:
         while True:
@@ -147,7 +148,6 @@ class Demo:
         self.settings = demo_environment(self.kept, given=os.environ, port=port, addresses=addresses)
         self.environment = dict(os.environ) | self.settings
         self.supervisor: Supervisor | None = None
-        self.collecting: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Starts everything, and announces it once it is ready."""
@@ -157,17 +157,15 @@ class Demo:
         if self.valkey:
             self.valkey.prepare()
         write_environment(self.settings)
-        # Takes a while, and needs no database.
-        self.collecting = self._begin("collectstatic", "--no-input", "--verbosity=0")
         self.supervisor = Supervisor(self._programs(), self.environment)
         if self.valkey:
             self.valkey.wait_until_ready(START_SECONDS, alive=self.supervisor.alive)
         if self.postgres:
             self.postgres.wait_until_ready(START_SECONDS, alive=self.supervisor.alive)
         self._manage("migrate", "--no-input", "--verbosity=0")
+        self.supervisor.start_application(only="web")  # beside the sample data, which the sweeps must not see half
         self._wait(lambda: not is_free(self.kept.sandbox_port), START_SECONDS, "sandbox")
         account = self._sample_data()
-        self._finish("collectstatic", self.collecting)
         self.supervisor.start_application()
         self._wait(self._ready, READY_SECONDS, "web")
         self._announce(account, time.monotonic() - started)
@@ -209,28 +207,20 @@ class Demo:
         return programs
 
     def _manage(self, *arguments: str) -> str:
-        return self._finish(arguments[0], self._begin(*arguments))
-
-    def _begin(self, *arguments: str) -> "subprocess.Popen[str]":
         # What a command prints is an answer to us, with passwords in it, and not for the log.
         with (LOGS / "manage.log").open("a") as log:
-            return subprocess.Popen(
+            result = subprocess.run(
                 [sys.executable, str(PROJECT / "manage.py"), *arguments],
                 cwd=PROJECT,
                 env=self.environment,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
+                check=False,
             )
-
-    def _finish(self, name: str, command: "subprocess.Popen[str]") -> str:
-        try:
-            output, _ = command.communicate()
-        finally:
-            command.kill()  # nothing to kill, unless we are told to end
-        if command.returncode != 0:
-            raise DemoFailed(f"manage.py {name} failed:\n{_end_of_log('manage')}")
-        return output
+        if result.returncode != 0:
+            raise DemoFailed(f"manage.py {arguments[0]} failed:\n{_end_of_log('manage')}")
+        return result.stdout
 
     def _sample_data(self) -> dict[str, str]:
         output = self._manage("load_sample_data")
@@ -277,9 +267,6 @@ class Demo:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         print("\nEnding the demo …", flush=True)
-        if self.collecting is not None:
-            self.collecting.kill()
-            self.collecting.wait()
         if self.supervisor is not None:
             self.supervisor.stop(STOP_SECONDS)
         with sole_change(0) as sole:

@@ -152,9 +152,12 @@ class Supervisor:
             return False
         return True
 
-    def start_application(self) -> None:
-        """Starts the programs that were waiting for the database."""
-        self._call("startProcessGroup", APPLICATION, False)
+    def start_application(self, *, only: str | None = None) -> None:
+        """Starts the programs that were waiting for the database and don't run yet, or `only` the one of that name."""
+        if only is not None:
+            self._call("startProcess", f"{APPLICATION}:{only}", False)
+        else:
+            self._call("startProcessGroup", APPLICATION, False)
 
     def states(self) -> dict[str, str]:
         """Each program's state in the supervisor's words, `RUNNING` or `FATAL` for example."""
