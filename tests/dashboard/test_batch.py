@@ -1,0 +1,169 @@
+"""A batch's page: progress while it runs, then who was rewarded and who wasn't, and what to do about it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from campaigns.models import Campaign
+from integrations.models import Connection
+from referral_rocket.accounts.models import Organization
+from referral_rocket.accounts.roles import Role
+from referral_rocket.accounts.scoping import tenant
+from referral_rocket.dashboard.batches.next_steps import next_step, shown_outcome
+from rewards.models import BatchItem, RewardBatch
+from rewards.services import issuing
+from rewards.states import BatchStatus, ItemOutcome
+from tests import factories
+from tests.dashboard.visitor import Visitor, member, stranger, text
+from tests.integrations.stand_in import RunningSandbox, running
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def organization() -> Organization:
+    return factories.organization()
+
+
+@pytest.fixture
+def campaign(organization: Organization) -> Campaign:
+    return factories.campaign(organization)
+
+
+@pytest.fixture
+def marketer(organization: Organization) -> Visitor:
+    return member(organization, Role.MARKETER)
+
+
+@pytest.fixture
+def stand_in(settings: Any) -> Iterator[RunningSandbox]:
+    with running() as sandbox:
+        settings.PROVIDER_API_BASES = {**settings.PROVIDER_API_BASES, "stripe": f"{sandbox.url}/stripe"}
+        yield sandbox
+
+
+@pytest.fixture
+def connection(organization: Organization) -> Connection:
+    return factories.connection(organization)
+
+
+def test_it_works(campaign: Campaign, marketer: Visitor, connection: Connection, stand_in: RunningSandbox) -> None:
+    known, unknown = factories.due_rewards(campaign, 2)
+    with tenant(campaign.organization):
+        stand_in.add_customer(known.customer.email, livemode=True)
+    batch = factories.batch(campaign.organization, [known, unknown], method="STRIPE_CREDIT")
+    waiting = text(marketer.get("batch", batch.pk))
+    assert f'hx-get="{marketer.url("batch_progress", batch.pk)}"' in waiting
+    assert "0 of 2" in waiting
+
+    issuing.run(seconds=5)
+    page = text(marketer.get("batch", batch.pk))
+    assert "hx-trigger" not in page
+    assert "Sandbox" in page
+    rewarded, not_rewarded = page.split('id="rewarded"')[1], page.split('id="not-rewarded"')[1].split('id="rewarded"')[0]
+    assert (str(known.pk) in rewarded, str(unknown.pk) in rewarded) == (True, False)
+    assert (str(known.pk) in not_rewarded, str(unknown.pk) in not_rewarded) == (False, True)
+    assert "Stripe has no customer with this e-mail address" in not_rewarded
+    issue = marketer.url("issue")
+    assert f"{issue}?reward={unknown.pk}&amp;choice=STRIPE_CREDIT%3A{connection.pk}" in not_rewarded
+    assert f"{issue}?reward={unknown.pk}&amp;choice=MANUAL" in not_rewarded
+    assert marketer.url("participant", unknown.participant_id) in not_rewarded
+
+
+def test_progress_is_a_fragment_that_ends_itself(campaign: Campaign, marketer: Visitor) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 2))
+    running_now = marketer.get("batch_progress", batch.pk)
+    assert "<html" not in text(running_now)
+    assert 'hx-trigger="every 1s"' in text(running_now)
+    assert "HX-Refresh" not in running_now
+    issuing.run(seconds=5)
+    finished = marketer.get("batch_progress", batch.pk)
+    assert finished["HX-Refresh"] == "true"
+    assert "hx-trigger" not in text(finished)
+
+
+def test_left_over_can_be_tried_again_together(
+    campaign: Campaign, marketer: Visitor, connection: Connection, stand_in: RunningSandbox
+) -> None:
+    rewards = factories.due_rewards(campaign, 3)
+    batch = factories.batch(campaign.organization, rewards, method="STRIPE_CREDIT")
+    issuing.run(seconds=5)
+    again = f"STRIPE_CREDIT:{connection.pk}"
+    page = marketer.get("issue", batch=batch.pk, code="customer_not_found", choice=again)
+    assert "Send with Stripe: 3 rewards" in text(page)
+    assert "Nothing to issue" in text(marketer.get("issue", batch=batch.pk, code="currency_mismatch", choice=again))
+
+
+def test_cancel_frees_what_was_not_sent(campaign: Campaign, marketer: Visitor) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 2))
+    assert marketer.post("batch_stop", batch.pk).status_code == 302
+    with tenant(campaign.organization):
+        assert RewardBatch.objects.get().status == BatchStatus.CANCELED
+    page = text(marketer.get("batch", batch.pk))
+    assert "It is still due: issue it whenever you like." in page
+
+
+def test_finished_batch_cannot_be_canceled(campaign: Campaign, marketer: Visitor) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
+    issuing.run(seconds=5)
+    answer = marketer.client.post(marketer.url("batch_stop", batch.pk), follow=True)
+    assert "The batch is finished; there is nothing left to cancel." in text(answer)
+    with tenant(campaign.organization):
+        assert RewardBatch.objects.get().status == BatchStatus.FINISHED
+
+
+def test_unknown_outcome_is_explained_and_offers_no_retry(campaign: Campaign, marketer: Visitor) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
+    with tenant(campaign.organization):
+        BatchItem.objects.update(outcome=ItemOutcome.UNKNOWN, code="outcome_unknown", message="No answer came.")
+    page = text(marketer.get("batch", batch.pk))
+    assert "never sent again blindly" in page
+    assert ">Retry<" not in page
+    assert ">Mark issued<" not in page
+
+
+def test_outcome_that_waits_for_nothing_is_a_no(campaign: Campaign) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
+    with tenant(campaign.organization):
+        item = BatchItem.objects.select_related("reward").get(batch=batch)
+    item.outcome, item.code = ItemOutcome.WAITING, "customer_not_found"
+    item.free = True  # type: ignore[attr-defined]
+    assert (shown_outcome(item), next_step(item).retry) == (ItemOutcome.FAILED, True)
+    item.free = False  # type: ignore[attr-defined]
+    assert (shown_outcome(item), next_step(item).retry) == (ItemOutcome.WAITING, False)
+
+
+def test_viewer_sees_and_may_not_cancel(campaign: Campaign) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
+    viewer = member(campaign.organization, Role.VIEWER)
+    assert "Cancel" not in text(viewer.get("batch", batch.pk))
+    assert viewer.post("batch_stop", batch.pk).status_code == 403
+    with tenant(campaign.organization):
+        assert RewardBatch.objects.get().status == BatchStatus.QUEUED
+
+
+def test_stranger_finds_nothing(campaign: Campaign) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
+    visitor = stranger(campaign.organization)
+    for name in ("batch", "batch_progress"):
+        assert visitor.get(name, batch.pk).status_code == 404
+    assert visitor.post("batch_stop", batch.pk).status_code == 404
+    assert member(factories.organization()).get("batch", batch.pk).status_code == 404
+
+
+def test_list(campaign: Campaign, marketer: Visitor) -> None:
+    assert "Nothing was issued yet" in text(marketer.get("batches"))
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 2))
+    assert marketer.url("batch", batch.pk) in text(marketer.get("batches"))
+    assert marketer.url("batch", batch.pk) not in text(marketer.get("batches", status="FINISHED"))
+
+
+def test_queries_do_not_grow(campaign: Campaign, marketer: Visitor) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
+    issuing.run(seconds=5)
+    before = marketer.queries("batch", batch.pk), marketer.queries("batches")
+    larger = factories.batch(campaign.organization, factories.due_rewards(campaign, 6))
+    factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
+    issuing.run(seconds=5)
+    assert (marketer.queries("batch", larger.pk), marketer.queries("batches")) == before
