@@ -1,10 +1,13 @@
 """A caller of the API, as a test needs one: a key, JSON in, JSON out."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.test import Client
 
 from referral_rocket.accounts.models import Organization
@@ -17,7 +20,7 @@ class Caller:
     organization: Organization
     token: str
 
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """The raw answer. `body` is sent as JSON; bytes as they are."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         return Client(raise_request_exception=False).generic(
@@ -50,3 +53,18 @@ def problem(answer: Any) -> tuple[Any, ...]:
     """`(code, (field, code), …)` of a problem."""
     assert set(answer) - {"errors"} == {"type", "title", "status", "detail", "code", "request_id"}
     return answer["code"], *((each["field"], each["code"]) for each in answer.get("errors", []))
+
+
+@contextmanager
+def one_connection() -> Iterator[None]:
+    """For requests made without Django's own client: they would close the connection, and with it the transaction.
+
+    Django's client connects the signals again after each of its calls, so none may be made inside.
+    """
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    try:
+        yield
+    finally:
+        for signal in (request_started, request_finished):
+            signal.connect(close_old_connections)
