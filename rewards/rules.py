@@ -172,6 +172,8 @@ def _check_event(campaign: Campaign, occurrence: Occurrence) -> None:
         raise _No(
             "currency_mismatch", f"The payment was in {occurrence.currency}, the campaign is in {campaign.currency}."
         )
+    if occurrence.amount == 0:
+        raise _No("zero_amount", "Nothing was paid, and a payment of 0 qualifies for nothing.")
 
 
 def _beneficiary(
