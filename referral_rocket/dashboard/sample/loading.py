@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from allauth.account.models import EmailAddress
 from django.db import transaction
 
 from integrations.base import AccountCheck
@@ -59,7 +60,9 @@ def load(*, seed: int, keepsake_path: Path) -> tuple[Organization, Keepsake]:
 def _owner(keepsake: Keepsake) -> User:
     owner = User.objects.filter(email=EMAIL).first()
     if owner is None:
-        return User.objects.create_user(EMAIL, keepsake.password, name="Dana Reyes")
+        owner = User.objects.create_user(EMAIL, keepsake.password, name="Dana Reyes")
+        EmailAddress.objects.create(user=owner, email=EMAIL, primary=True, verified=True)
+        return owner
     if not owner.check_password(keepsake.password):
         owner.set_password(keepsake.password)
         owner.save(update_fields=["password"])

@@ -15,6 +15,7 @@ from campaigns.services import campaign_create, campaign_update
 from campaigns.terms import CampaignTerms
 from integrations.models import Connection
 from participants.models import Click, Customer, Participant, QualifyingEvent, Source
+from participants.reversals import ReversalReport
 from participants.services import participant_ban
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
@@ -22,13 +23,14 @@ from referral_rocket.activity.services import Happening, record
 from referral_rocket.dashboard.sample import stripe_events
 from referral_rocket.dashboard.sample.issuing import batch_of_the_past
 from referral_rocket.dashboard.sample.plot import STRIPE, Burst, Buying, Clicking, Joining, Plot
-from referral_rocket.dashboard.sample.recipes import STRIPE_CREDIT, Recipe
+from referral_rocket.dashboard.sample.recipes import MANUAL, STRIPE_CREDIT, Recipe
 from referral_rocket.kit import clock
 from rewards.models import Reward
 from rewards.services.batches import Selection
-from rewards.services.confirming import reward_approve, reward_give, reward_reject
+from rewards.services.confirming import reward_approve, reward_confirm, reward_give, reward_reject
 from rewards.services.earning import EventReport, events_record
 from rewards.services.releasing import release
+from rewards.services.reversing import transaction_reverse
 from rewards.services.undoing import event_undo
 from rewards.states import RewardStatus, RewardType, WaitingFor
 from webhooks.inbound import dispatch
@@ -36,6 +38,8 @@ from webhooks.inbound.models import InboundEvent, InboundStatus
 
 # A reviewer looks at what has waited for so long; younger ones are still waiting when the story ends.
 _REVIEWED_AFTER = timedelta(days=5)
+
+_SHARE_REFUNDED = 0.09
 
 
 @dataclass
@@ -52,6 +56,8 @@ class Story:
     campaigns: dict[str, Campaign] = field(default_factory=dict)
     participants: dict[Joining, Participant] = field(default_factory=dict)
     customers: dict[str, Customer] = field(default_factory=dict)
+    # Refunds to come, each with the time at which Stripe tells it.
+    refunds: list[tuple[datetime, dict[str, object]]] = field(default_factory=list)
 
     def tell(self, recipes: Sequence[Recipe]) -> None:
         """From the first campaign to now. The organization must have nothing of it yet."""
@@ -90,18 +96,20 @@ class Story:
 
     def _happen(self, burst: Burst) -> None:
         told = [buying for buying in burst.buyings if buying.source == STRIPE]
+        refunds = [refund for refund in self.refunds if refund[0] <= burst.at]
+        self.refunds = [refund for refund in self.refunds if refund[0] > burst.at]
         with clock.as_of(burst.at):
-            if burst.joinings or burst.buyings:
+            if burst.joinings or burst.buyings or refunds:
                 with tenant(self.organization):
                     self._join(burst.joinings)
                     self._store_webhooks(told)
+                    InboundEvent.objects.bulk_create(self._stored(body, at) for at, body in refunds)
                     self._report([buying for buying in burst.buyings if buying.source != STRIPE])
-            if told:
+            if told or refunds:
                 dispatch.run()
-            if burst.at.hour < 18:
-                release(organization=self.organization)
-                with tenant(self.organization):
-                    self._review(burst.at)
+            release(organization=self.organization)
+            with tenant(self.organization):
+                self._review(burst.at)
 
     def _join(self, joinings: Sequence[Joining]) -> None:
         newcomers = {
@@ -134,18 +142,27 @@ class Story:
             self.participants[joining] = participant
             rows.append(participant)
         Participant.objects.bulk_create(rows)
-        for row in rows:
-            referred_by = str(row.referred_by_id) if row.referred_by_id else None
-            happening = Happening(
-                "participant.joined", "participant", row.pk, row.campaign_id, {"referred_by": referred_by}
+        happenings = [
+            Happening(
+                "participant.joined",
+                "participant",
+                row.pk,
+                row.campaign_id,
+                {"referred_by": str(row.referred_by_id) if row.referred_by_id else None},
             )
-            record(organization=self.organization, actor=self.key_actor, at=row.joined_at, happenings=[happening])
+            for row in rows
+        ]
+        record(organization=self.organization, actor=self.key_actor, happenings=happenings)
 
     def _store_webhooks(self, buyings: Sequence[Buying]) -> None:
         events = []
         for buying in buyings:
             body = stripe_events.payment(buying, livemode=not self.organization.is_test, random=self.random)
             events.append(self._stored(body, buying.at))
+            if self.random.random() < _SHARE_REFUNDED:
+                at = buying.at + timedelta(days=self.random.randint(2, 45), minutes=self.random.randint(0, 300))
+                amount = self.random.choice([buying.amount, buying.amount // 2])
+                self.refunds.append((at, stripe_events.refund(body, at, amount, self.random)))
             if self.random.random() < 0.12:
                 events.append(self._stored(stripe_events.customer_updated(body, self.random), buying.at))
         InboundEvent.objects.bulk_create(events)
@@ -238,6 +255,7 @@ class Story:
             self._goodwill()
             self._second_thoughts()
             self._broken_webhook()
+            self._deduct()
         with clock.as_of(self.now - timedelta(minutes=4)):
             release(organization=self.organization)
 
@@ -272,6 +290,29 @@ class Story:
         event.status, event.attempts = InboundStatus.FAILED, 7
         event.reason = "OperationalError: canceling statement due to lock timeout"
         event.save(force_insert=True)
+
+    def _deduct(self) -> None:
+        """Two purchases come back after their rewards were given by hand: one is taken back, the other waits."""
+        issued = Reward.objects.filter(
+            status=RewardStatus.AVAILABLE, method=MANUAL, event__source=Source.API, event__net_amount__gt=0
+        )
+        for place, reward in enumerate(issued.select_related("event").order_by("-amount", "pk")[:2]):
+            event = reward.event
+            if event is None or event.transaction_id is None:
+                continue
+            with clock.as_of(self.now - timedelta(days=3, hours=2 * place)):
+                result = transaction_reverse(
+                    organization=self.organization,
+                    campaign_id=event.campaign_id,
+                    transaction_id=event.transaction_id,
+                    report=ReversalReport(refund_id=f"return-{event.transaction_id}", amount=None),
+                    actor=self.key_actor,
+                )
+            due = [each for each in result.rewards if each.status == RewardStatus.PENDING_DEDUCTION]
+            if place == 0:
+                with clock.as_of(self.now - timedelta(hours=20)):
+                    for deduction in due:
+                        reward_confirm(organization=self.organization, reward=deduction, actor=self.actor)
 
     def _second_thoughts(self) -> None:
         """One event that was marked by mistake and undone, and one participant who may earn no more."""

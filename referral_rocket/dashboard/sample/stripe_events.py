@@ -1,5 +1,6 @@
 """Stripe's events as they would have arrived for the sample payments: the fields that anybody looks at."""
 
+from datetime import datetime
 from random import Random
 from typing import Any
 
@@ -36,6 +37,23 @@ def customer_updated(about: dict[str, Any], random: Random) -> dict[str, Any]:
     intent = about["data"]["object"]
     thing = {"id": intent["customer"], "object": "customer", "email": intent["receipt_email"]}
     return _event("customer.source.updated", thing, about["created"], about["livemode"], random)
+
+
+def refund(about: dict[str, Any], at: datetime, amount: int, random: Random) -> dict[str, Any]:
+    """`refund.created` of a payment's event, over `amount` in minor units."""
+    intent = about["data"]["object"]
+    created = int(at.timestamp())
+    thing = {
+        "id": _id("re", random),
+        "object": "refund",
+        "amount": amount,
+        "charge": intent["latest_charge"],
+        "created": created,
+        "currency": intent["currency"],
+        "payment_intent": intent["id"],
+        "status": "succeeded",
+    }
+    return _event("refund.created", thing, created, about["livemode"], random)
 
 
 def _event(event_type: str, thing: dict[str, Any], created: int, livemode: bool, random: Random) -> dict[str, Any]:

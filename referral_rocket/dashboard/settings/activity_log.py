@@ -1,6 +1,6 @@
 """What happened in the organization, newest first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,9 @@ from referral_rocket.accounts.models import ApiKey
 from referral_rocket.accounts.selectors import actor_names
 from referral_rocket.activity.models import Activity
 from referral_rocket.dashboard import links
+from referral_rocket.dashboard.methods import method_name
 from referral_rocket.dashboard.pagination import page_by_id
+from referral_rocket.dashboard.wording import wording
 
 # What a line can be about: its word, its icon, and the page of such a thing ("" without one).
 ABOUT: Mapping[str, tuple[str, str, str]] = {
@@ -86,7 +88,7 @@ def _lines(request: Any, activities: Sequence[Activity]) -> list[Line]:
         lines.append(
             Line(
                 activity=each,
-                who=names[each.actor],
+                who=f"Automatic: {names[each.actor]}" if each.actor.startswith("system:") else names[each.actor],
                 what=f"{topic.replace('_', ' ').capitalize()} {verb.replace('_', ' ')}",
                 details=_details(each.data),
                 icon=icon,
@@ -96,13 +98,26 @@ def _lines(request: Any, activities: Sequence[Activity]) -> list[Line]:
     return lines
 
 
+# What a line says of a happening's data, in this order. Ids are left out: the line links to its thing.
+_SAID: tuple[tuple[str, Callable[[Any], str]], ...] = (
+    ("from", lambda value: f"{wording('reward', value).label} →"),
+    ("to", lambda value: wording("reward", value).label),
+    ("status", lambda value: wording("campaign", value).label),
+    ("outcome", lambda value: str(value).replace("_", " ").capitalize()),
+    ("rewards", lambda value: f"{value} reward{'' if value == 1 else 's'}"),
+    ("canceled", lambda value: f"{value} reward{'' if value == 1 else 's'} canceled"),
+    ("total", lambda value: f"{value} reward{'' if value == 1 else 's'}"),
+    ("method", method_name),
+    ("provider", lambda value: str(value).capitalize()),
+    ("fields", lambda value: ", ".join(each.replace("_", " ") for each in value)),
+    ("changed", lambda value: ", ".join(each.replace("_", " ") for each in value)),
+    ("scopes", ", ".join),
+    ("role", lambda value: wording("role", value).label),
+    ("reason", str),
+)
+
+
 def _details(data: Mapping[str, Any]) -> str:
-    """`status ACTIVE, fields name and budget`: what is short enough to be read in a line."""
-    parts = []
-    for name, value in data.items():
-        if isinstance(value, list):
-            value = ", ".join(map(str, value))
-        if value in (None, "", {}) or isinstance(value, dict) or len(str(value)) > 60:
-            continue
-        parts.append(f"{name.replace('_', ' ')}: {value}")
-    return " · ".join(parts)
+    """`Earned → Due, holding period over`."""
+    parts = [say(data[name]) for name, say in _SAID if data.get(name) not in (None, "")]
+    return ", ".join(parts).replace("→,", "→")
