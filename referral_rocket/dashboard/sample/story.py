@@ -27,7 +27,7 @@ from referral_rocket.dashboard.sample.recipes import MANUAL, STRIPE_CREDIT, Reci
 from referral_rocket.kit import clock
 from rewards.models import Reward
 from rewards.services.batches import Selection
-from rewards.services.confirming import reward_approve, reward_confirm, reward_give, reward_reject
+from rewards.services.confirming import reward_approve, reward_deduct, reward_give, reward_reject
 from rewards.services.earning import EventReport, events_record
 from rewards.services.releasing import release
 from rewards.services.reversing import transaction_reverse
@@ -312,7 +312,7 @@ class Story:
             if place == 0:
                 with clock.as_of(self.now - timedelta(hours=20)):
                     for deduction in due:
-                        reward_confirm(organization=self.organization, reward=deduction, actor=self.actor)
+                        reward_deduct(organization=self.organization, reward=deduction, actor=self.actor)
 
     def _second_thoughts(self) -> None:
         """One event that was marked by mistake and undone, and one participant who may earn no more."""
