@@ -23,6 +23,7 @@ from rewards.errors import (
     TransactionConflict,
     UnknownRewards,
 )
+from webhooks.outbound.errors import AddressNotAllowed, EndpointConflict, InvalidEndpoint
 
 # Error -> (status, code). A code of None is the error's own. A 400 names its fields.
 TABLE: Mapping[type[Exception], tuple[int, str | None]] = {
@@ -47,6 +48,9 @@ TABLE: Mapping[type[Exception], tuple[int, str | None]] = {
     BatchNotCancelable: (409, None),
     InvalidCredentials: (400, "invalid"),
     ModeMismatch: (422, None),
+    InvalidEndpoint: (400, "invalid"),
+    AddressNotAllowed: (422, None),
+    EndpointConflict: (409, None),
     ClockRefused: (422, "clock_moves_forward_only"),
     ValidationError: (400, "invalid"),
 }
@@ -68,7 +72,7 @@ def domain_problem(error: Exception) -> Problem | None:
 
 
 def _fields(error: Exception) -> list[tuple[str, str, str]]:
-    if isinstance(error, InvalidCampaign | InvalidCredentials):
+    if isinstance(error, InvalidCampaign | InvalidCredentials | InvalidEndpoint):
         return list(error.errors)
     if isinstance(error, InvalidReward):
         return [(error.field, error.code, error.message)]

@@ -12,7 +12,9 @@ from referral_rocket.api.resources import (
     events,
     organization,
     participants,
+    refunds,
     rewards,
+    webhooks,
 )
 
 app_name = "api"
@@ -26,9 +28,11 @@ urlpatterns = [
     path("campaigns/<str:campaign_id>", campaigns.CampaignView.as_view()),
     path("campaigns/<str:campaign_id>/participants", participants.CampaignParticipantsView.as_view()),
     path("campaigns/<str:campaign_id>/events", events.CampaignEventsView.as_view()),
+    path("campaigns/<str:campaign_id>/refunds", refunds.CampaignRefundsView.as_view()),
     path("participants/<str:participant_id>", participants.ParticipantView.as_view()),
     path("events", events.EventsView.as_view()),
     path("events/<str:event_id>", events.EventView.as_view()),
+    path("events/<str:event_id>/refunds", refunds.EventRefundsView.as_view()),
     path("rewards", rewards.RewardsView.as_view()),
     path("rewards/<str:reward_id>", rewards.RewardView.as_view()),
     path("rewards/<str:reward_id>/history", rewards.RewardHistoryView.as_view()),
@@ -44,5 +48,13 @@ urlpatterns = [
     path("connections", connections.ConnectionsView.as_view()),
     path("connections/<str:connection_id>", connections.ConnectionView.as_view()),
     path("connections/<str:connection_id>/check", connections.ConnectionCheckView.as_view()),
+    path("webhook-endpoints", webhooks.EndpointsView.as_view()),
+    path("webhook-endpoints/<str:endpoint_id>", webhooks.EndpointView.as_view()),
+    path("webhook-endpoints/<str:endpoint_id>/rotate-secret", webhooks.EndpointSecretView.as_view()),
+    path("webhook-endpoints/<str:endpoint_id>/test", webhooks.EndpointTestView.as_view()),
+    path("webhook-endpoints/<str:endpoint_id>/replay", webhooks.EndpointReplayView.as_view()),
+    path("webhook-endpoints/<str:endpoint_id>/deliveries", webhooks.EndpointDeliveriesView.as_view()),
+    path("deliveries/<str:delivery_id>", webhooks.DeliveryView.as_view()),
+    path("deliveries/<str:delivery_id>/retry", webhooks.DeliveryRetryView.as_view()),
     re_path(r"^(?P<path>.*)$", unknown_path),
 ]

@@ -12,7 +12,7 @@ from tests.api.client import Caller, problem
 from tests.api.conftest import Scene
 
 KEY = "sk_live_" + "a" * 24
-SEARCHED = {"campaigns", "events", "rewards", "reward-batches", "connections"}
+SEARCHED = {"campaigns", "events", "rewards", "reward-batches", "connections", "webhook-endpoints"}
 
 
 def views() -> list[tuple[str, type[ApiView]]]:
@@ -42,7 +42,11 @@ def ids(scene: Scene) -> dict[str, str]:
     reward = scene.earn()
     batch = api.post("/reward-batches", {"method": "MANUAL", "reward_ids": [reward["reward_id"]]}, expect=202)
     connection = api.post("/connections", {"provider": "stripe", "credentials": {"api_key": KEY}})
+    endpoint = api.post("/webhook-endpoints", {"url": "https://example.com/hook"})
+    delivery = api.post(f"/webhook-endpoints/{endpoint['endpoint_id']}/test", expect=202)
     return {
+        "endpoint_id": endpoint["endpoint_id"],
+        "delivery_id": delivery["delivery_id"],
         "campaign_id": scene.campaign["campaign_id"],
         "participant_id": scene.ann["participant_id"],
         "customer_id": scene.ann["customer_id"],
@@ -58,6 +62,7 @@ BODIES: dict[str, Any] = {
     "POST campaigns/<str:campaign_id>/participants": {"email": "x@example.com"},
     "POST campaigns/<str:campaign_id>/events": {"participant": {"email": "ben@example.com"}, "type": "signup"},
     "PATCH rewards/<str:reward_id>": {"status": "AVAILABLE"},
+    "POST webhook-endpoints/<str:endpoint_id>/replay": {"since": "2026-11-21T09:00:00Z"},
     "POST rewards/<str:reward_id>/reject": {"reason": "no"},
 }
 

@@ -11,6 +11,7 @@ from referral_rocket.api.problems import Problem
 from referral_rocket.api.shapes.organization import OrganizationChange, OrganizationShape, TestClock
 from referral_rocket.api.views import ApiView
 from rewards.services.releasing import release
+from webhooks.outbound.deliveries import attempts_pull_forward
 
 
 class OrganizationView(ApiView):
@@ -42,6 +43,7 @@ class TestClockView(ApiView):
     def post(self, request: Request) -> Answer:
         if not self.organization.is_test:
             raise Problem(403, "test_key_required", "Only a test organization has a test clock. Use a test key.")
-        test_clock_set(organization=self.organization, now=self.given["now"])
+        step = test_clock_set(organization=self.organization, now=self.given["now"])
         release(organization=self.organization)
+        attempts_pull_forward(organization=self.organization, step=step)
         return Answer(200, organization(self.organization))

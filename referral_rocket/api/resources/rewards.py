@@ -26,7 +26,14 @@ from referral_rocket.api.shapes.rewards import (
 from referral_rocket.api.views import ApiView
 from rewards.models import Reward
 from rewards.selectors import history, rewards
-from rewards.services.confirming import reward_approve, reward_cancel, reward_confirm, reward_give, reward_reject
+from rewards.services.confirming import (
+    reward_approve,
+    reward_cancel,
+    reward_confirm,
+    reward_deduct,
+    reward_give,
+    reward_reject,
+)
 from rewards.states import RewardStatus
 
 _FILTERS = {
@@ -100,7 +107,9 @@ class RewardView(ApiView):
             409: ["invalid_transition", "fulfilled_by_method", "being_issued"],
             422: ["amount_exceeds_owed"],
         },
-        about="For rewards that are fulfilled by hand. The same confirmation again answers 200 and changes nothing.",
+        about="For rewards that are fulfilled by hand. A deduction that "
+        "isn't `DEDUCTED` in full leaves a deduction of the rest, unless `forgive` is true. The same again answers 200 and "
+        "changes nothing.",
     )
     def patch(self, request: Request, reward_id: UUID) -> Answer:
         reward = reward_of(reward_id)
@@ -111,6 +120,14 @@ class RewardView(ApiView):
             )
         elif self.given["status"] == RewardStatus.CANCELED:
             reward_cancel(organization=self.organization, reward=reward, reason=self.given["reason"], actor=self.actor)
+        elif self.given["status"] == RewardStatus.DEDUCTED:
+            reward_deduct(
+                organization=self.organization,
+                reward=reward,
+                amount=self.given.get("amount"),
+                forgive=self.given.get("forgive", False),
+                actor=self.actor,
+            )
         else:
             raise _no_such_step(reward, self.given["status"])
         return Answer(200, payloads.reward(reward_of(reward_id)))

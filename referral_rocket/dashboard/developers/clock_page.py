@@ -18,6 +18,7 @@ from referral_rocket.accounts.services import test_clock_set
 from referral_rocket.dashboard import links
 from referral_rocket.kit import clock
 from rewards.services.releasing import release
+from webhooks.outbound.deliveries import attempts_pull_forward
 
 STEPS = (
     ("1", "An hour"),
@@ -73,11 +74,12 @@ def _advance(request: Any, organization: Organization, form: ClockForm) -> bool:
         form.add_error("to", "Say to when.")
         return False
     try:
-        test_clock_set(organization=organization, now=moment)
+        step = test_clock_set(organization=organization, now=moment)
     except ClockRefused as error:
         form.add_error("to", error.message)
         return False
     released = release(organization=organization)
+    attempts_pull_forward(organization=organization, step=step)
     noun = "reward" if released == 1 else "rewards"
     came = f" {released} {noun} became due." if released else ""
     local = clock.now(organization).astimezone(organization.zone)
