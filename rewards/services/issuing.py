@@ -221,7 +221,9 @@ def _claim_items(lane: _Lane, *, limit: int) -> list[BatchItem]:
 
 def _drop_what_is_not_due(items: Sequence[BatchItem]) -> list[BatchItem]:
     """Those that are still to be issued; the others fail as `not_due`. What is in doubt goes on whatever happened."""
-    rewards = Reward.objects.select_for_update(no_key=True, of=("self",)).in_bulk([item.reward_id for item in items])
+    # In key order, like everybody who locks rewards (docs/locking.md).
+    held = Reward.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
+    rewards = {reward.pk: reward for reward in held.filter(pk__in=[item.reward_id for item in items])}
     due: list[BatchItem] = []
     dropped: list[BatchItem] = []
     for item in items:
