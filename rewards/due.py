@@ -4,7 +4,7 @@ A row of the Reward Due table stands for the due rewards of one participant in o
 database over the partial index of what is due; a page of rows and what goes with it take a fixed number of queries.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -167,7 +167,7 @@ def _beyond(column: str, falling: bool, position: Sequence[Any]) -> Q:
     )
 
 
-def _row(row: dict[str, Any], customer: Customer, column: str) -> DueRow:
+def _row(row: Mapping[str, Any], customer: Customer, column: str) -> DueRow:
     return DueRow(
         participant_id=row["participant_id"],
         customer=customer,

@@ -51,7 +51,7 @@ def connection(organization: Organization) -> Connection:
 def test_it_works(campaign: Campaign, marketer: Visitor, connection: Connection, stand_in: RunningSandbox) -> None:
     known, unknown = factories.due_rewards(campaign, 2)
     with tenant(campaign.organization):
-        stand_in.add_customer(known.customer.email, livemode=True)
+        stand_in.add_customer(str(known.customer.email), livemode=True)
     batch = factories.batch(campaign.organization, [known, unknown], method="STRIPE_CREDIT")
     waiting = text(marketer.get("batch", batch.pk))
     assert f'hx-get="{marketer.url("batch_progress", batch.pk)}"' in waiting
@@ -61,7 +61,10 @@ def test_it_works(campaign: Campaign, marketer: Visitor, connection: Connection,
     page = text(marketer.get("batch", batch.pk))
     assert "hx-trigger" not in page
     assert "Sandbox" in page
-    rewarded, not_rewarded = page.split('id="rewarded"')[1], page.split('id="not-rewarded"')[1].split('id="rewarded"')[0]
+    rewarded, not_rewarded = (
+        page.split('id="rewarded"')[1],
+        page.split('id="not-rewarded"')[1].split('id="rewarded"')[0],
+    )
     assert (str(known.pk) in rewarded, str(unknown.pk) in rewarded) == (True, False)
     assert (str(known.pk) in not_rewarded, str(unknown.pk) in not_rewarded) == (False, True)
     assert "Stripe has no customer with this e-mail address" in not_rewarded

@@ -100,7 +100,7 @@ def test_pages_in_both_directions(
         earns(campaign, f"P{number}", 10_000 + 1_000 * (number // 2))
     with tenant(campaign.organization):
         whole = [str(row.customer) for row in due_rows(DueFilter(campaign.pk), sort=sort, limit=100)]
-    monkeypatch.setattr(pagination.page, "__kwdefaults__", {**pagination.page.__kwdefaults__, "size": 3})
+    monkeypatch.setattr(pagination.page, "__kwdefaults__", {**(pagination.page.__kwdefaults__ or {}), "size": 3})
     first = marketer.get("reward_due", campaign.pk, sort=sort)
     second = marketer.get("reward_due", campaign.pk, sort=sort, after=first.context["page"].next)
     third = marketer.get("reward_due", campaign.pk, sort=sort, after=second.context["page"].next)

@@ -111,8 +111,8 @@ def test_it_works(world: World, page: Page) -> None:
     reward = world.reward()
     assert reward is not None
     assert (reward.status, reward.amount, reward.method) == (RewardStatus.AVAILABLE, 1200, "STRIPE_CREDIT")
-    credits = world.stand_in.credits()
-    assert [(credit["customer"], credit["amount"], credit["reward_id"]) for credit in credits["credits"]] == [
+    given = world.stand_in.credits()["credits"]
+    assert [(credit["customer"], credit["amount"], credit["reward_id"]) for credit in given] == [
         (customer, 1200, str(reward.pk))
     ]
 

@@ -25,16 +25,16 @@ class Visitor:
     def __post_init__(self) -> None:
         self.client.force_login(self.user)
 
-    def url(self, name: str, *arguments: object) -> str:
+    def url(self, name: str, /, *arguments: object) -> str:
         return reverse(f"dashboard:{name}", args=[self.organization.slug, *arguments])
 
-    def get(self, name: str, *arguments: object, **asked: Any) -> Any:
+    def get(self, name: str, /, *arguments: object, **asked: Any) -> Any:
         return self.client.get(self.url(name, *arguments), asked)
 
-    def post(self, name: str, *arguments: object, **sent: Any) -> Any:
+    def post(self, name: str, /, *arguments: object, **sent: Any) -> Any:
         return self.client.post(self.url(name, *arguments), sent)
 
-    def queries(self, name: str, *arguments: object, **asked: Any) -> int:
+    def queries(self, name: str, /, *arguments: object, **asked: Any) -> int:
         """How many queries the page takes, once what is the same for every page is remembered."""
         self.get(name, *arguments, **asked)
         with CaptureQueriesContext(connection) as captured:

@@ -75,9 +75,9 @@ def _rows(keys: Iterable[str]) -> list[tuple[UUID, str]]:
     return rows
 
 
-def _uuid(text: str) -> UUID:
+def _uuid(text: object) -> UUID:
     try:
-        return UUID(text)
+        return UUID(str(text))
     except ValueError as error:
         raise BadRequest("This address names no reward that could be issued.") from error
 

@@ -115,7 +115,7 @@ def sentences(rules: Sequence[RuleForm]) -> list[tuple[int, str, bool]]:
 
 def _bound(form: RuleForm) -> RuleForm:
     values = {form.add_prefix(name): form[name].value() for name in form.fields}
-    given = {name: value for name, value in values.items() if value not in (None, False)}
+    given = {name: value for name, value in values.items() if value is not None and value is not False}
     return RuleForm(given, currency=form.currency, prefix=form.prefix)
 
 

@@ -119,7 +119,7 @@ def _rules(request: Any, shown: Campaign) -> dict[str, Any]:
 
 
 def _fulfilment(request: Any, shown: Campaign) -> dict[str, Any]:
-    connection: Connection | None = shown.fulfilment_connection  # type: ignore[assignment]
+    connection: Connection | None = shown.fulfilment_connection
     return {"connection": connection}
 
 

@@ -72,7 +72,7 @@ def _show(request: Any, shown: Reward, *, status: int = 200, **forms_given: form
     transitions = list(history(shown))
     items = list(BatchItem.objects.filter(reward=shown).select_related("batch__connection").order_by("pk"))
     attempts = list(IssueAttempt.objects.filter(reward=shown).select_related("item__batch__connection").order_by("pk"))
-    decision = shown.decisions.order_by("pk").first()  # type: ignore[attr-defined]
+    decision = shown.decisions.order_by("pk").first()
     open_item = next((item for item in items if item.outcome in (ItemOutcome.QUEUED, ItemOutcome.UNKNOWN)), None)
     by_hand = shown.fulfilment_kind == FulfilmentKind.METHOD and shown.fulfilment_method == MANUAL
     free = shown.status == RewardStatus.PENDING and open_item is None
