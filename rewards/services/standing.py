@@ -7,7 +7,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, Q, Sum
 from django.db.models.functions import TruncMonth
 
 from campaigns.models import Campaign, RewardRule
@@ -49,7 +49,8 @@ def load(scene: Scene, zone: ZoneInfo) -> Standing:
     if any(rule.min_total_spent is not None for rule in scene.rules):
         _load_spent(standing, scene, people)
     if any(rule.tiers or rule.every_n_referrals for rule in scene.rules):
-        _load_referrals(standing, scene, referrers)
+        # The buyers' own too: a tier may be for whoever has referred enough people, and buys.
+        _load_referrals(standing, scene, [*people, *referrers])
     _load_first_rewarded(standing, people, rule_ids)
     counted = {
         rule.rule_id
@@ -96,7 +97,11 @@ def _load_spent(standing: Standing, scene: Scene, people: Sequence[UUID]) -> Non
 
 def _load_referrals(standing: Standing, scene: Scene, referrers: Sequence[UUID]) -> None:
     rows = (
-        QualifyingEvent.objects.filter(participant__referred_by__in=referrers, **_counting(scene))
+        QualifyingEvent.objects.filter(
+            Q(currency=scene.campaign.currency) | Q(currency__isnull=True),
+            participant__referred_by__in=referrers,
+            **_counting(scene),
+        )
         .exclude(pk__in=scene.new_events)
         .exclude(net_amount=0)
         .values_list("participant__referred_by", "participant")
