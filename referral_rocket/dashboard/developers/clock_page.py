@@ -51,7 +51,7 @@ class ClockForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def test_clock(request: Any) -> HttpResponse:
     organization: Organization = request.organization
-    form = ClockForm(request.POST or None)
+    form = ClockForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         if not may(request.role, Ability.RUN_CAMPAIGNS):
             raise PermissionDenied("Your role doesn't allow this: advance the test clock.")

@@ -25,7 +25,7 @@ from referral_rocket.kit.nudges import nudge
 @requires(Ability.CONNECT)
 def integration_connect(request: Any, provider: str) -> HttpResponse:
     described = _provider_or_404(provider)
-    form = ConnectForm(request.POST or None, provider=described)
+    form = ConnectForm(request.POST if request.method == "POST" else None, provider=described)
     if request.method == "POST" and form.is_valid():
         connection = _connect(request, described, form)
         if connection is not None:

@@ -41,7 +41,9 @@ class ParticipantForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.RUN_CAMPAIGNS)
 def participant_add(request: Any) -> HttpResponse:
-    form = ParticipantForm(request.POST or None, initial={"campaign": request.GET.get("campaign")})
+    form = ParticipantForm(
+        request.POST if request.method == "POST" else None, initial={"campaign": request.GET.get("campaign")}
+    )
     if request.method == "POST" and form.is_valid():
         joined = _join(request, form)
         if joined is not None:

@@ -67,7 +67,10 @@ class ProfileForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: Any) -> HttpResponse:
-    form = ProfileForm(request.POST or None, initial={"name": request.user.name, "locale": request.user.locale})
+    form = ProfileForm(
+        request.POST if request.method == "POST" else None,
+        initial={"name": request.user.name, "locale": request.user.locale},
+    )
     if request.method == "POST" and form.is_valid():
         user_update(user=request.user, **form.cleaned_data)
         messages.success(request, "Saved.")

@@ -28,7 +28,9 @@ class OrganizationForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def organization(request: Any) -> HttpResponse:
     held = request.organization
-    form = OrganizationForm(request.POST or None, initial={"name": held.name, "time_zone": held.time_zone})
+    form = OrganizationForm(
+        request.POST if request.method == "POST" else None, initial={"name": held.name, "time_zone": held.time_zone}
+    )
     if request.method == "POST":
         if held.is_test or not may(request.role, Ability.CHANGE_SETTINGS):
             raise PermissionDenied("Your role doesn't allow this: change the organization's settings.")
