@@ -15,7 +15,6 @@ from rest_framework.response import Response
 from referral_rocket.api.answers import Answer, response_of
 
 CONTENT_TYPE = "application/problem+json"
-REQUEST_ID_LENGTH = 64
 # What DRF calls it -> what this API does.
 _CODES = {"parse_error": "malformed", "authentication_failed": "invalid_api_key", "not_authenticated": "no_api_key"}
 
@@ -92,8 +91,8 @@ def _fields(detail: Any, prefix: str) -> Iterable[tuple[str, str, str]]:
 
 
 def request_id() -> str:
-    """The id under which the logs have this request: the caller's X-Request-ID, else one that was made."""
-    return str(structlog.contextvars.get_contextvars().get("request_id", ""))[:REQUEST_ID_LENGTH]
+    """The id under which the logs have this request."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
 def body(problem: Problem) -> dict[str, Any]:

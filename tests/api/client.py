@@ -1,7 +1,7 @@
 """A caller of the API, as a test needs one: a key, JSON in, JSON out."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,12 +15,12 @@ from referral_rocket.accounts.models import Organization
 
 @dataclass
 class Caller:
-    """Calls `/api/v1` with `token`. `calls` counts them; the last answer's headers are in `headers`."""
+    """Calls `/api/v1` with `token`."""
 
     organization: Organization
     token: str
 
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
+    def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """The raw answer. `body` is sent as JSON; bytes as they are."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         return Client(raise_request_exception=False).generic(
@@ -28,21 +28,21 @@ class Caller:
             f"/api/v1{path}",
             content,
             content_type="application/json",
-            headers={"Authorization": f"Bearer {self.token}", **headers},
+            headers={"Authorization": f"Bearer {self.token}", **(headers or {})},
         )
 
     def get(self, path: str, expect: int = 200) -> Any:
         return self.said("GET", path, None, expect)
 
-    def post(self, path: str, body: Any = None, expect: int = 201, **headers: str) -> Any:
-        return self.said("POST", path, body, expect, **headers)
+    def post(self, path: str, body: Any = None, expect: int = 201, headers: Mapping[str, str] | None = None) -> Any:
+        return self.said("POST", path, body, expect, headers)
 
-    def patch(self, path: str, body: Any, expect: int = 200, **headers: str) -> Any:
-        return self.said("PATCH", path, body, expect, **headers)
+    def patch(self, path: str, body: Any, expect: int = 200, headers: Mapping[str, str] | None = None) -> Any:
+        return self.said("PATCH", path, body, expect, headers)
 
-    def said(self, method: str, path: str, body: Any, expect: int, **headers: str) -> Any:
+    def said(self, method: str, path: str, body: Any, expect: int, headers: Mapping[str, str] | None = None) -> Any:
         """The JSON of the answer, whose status has to be `expect`."""
-        response = self.call(method, path, body, **headers)
+        response = self.call(method, path, body, headers)
         assert response.status_code == expect, (response.status_code, response.content)
         kind = "application/problem+json" if expect >= 400 else "application/json"
         assert response["Content-Type"] == kind

@@ -196,9 +196,7 @@ def test_a_wrong_field_is_named(api: Caller, change: dict[str, Any], field: str,
         ({"earning_timing": "DELAYED"}, "earning_timing"),
         ({"statement_day": 31}, "statement_day"),
         ({"delay_days": 7}, "delay_days"),
-        ({"fulfilment": {"kind": "WEBHOOK"}}, "fulfilment.kind"),
         ({"fulfilment": {"method": "PAYPAL"}}, "fulfilment.method"),
-        ({"fulfilment": {"endpoint_id": "x"}}, "fulfilment.endpoint_id"),
         ({"remainder": "CARRY"}, "remainder"),
         ({"carry_minimum": 500}, "carry_minimum"),
         ({"coupon": {"kind": "PERCENT"}}, "coupon.kind"),
@@ -213,3 +211,23 @@ def test_what_this_version_has_not_is_refused(api: Caller, change: dict[str, Any
     answer = api.post("/campaigns", {**CAMPAIGN, **change}, expect=400)
     assert problem(answer) == ("invalid", (field, "not_available"))
     assert answer["errors"][0]["message"].endswith("isn't available in this version.")
+
+
+def test_orders_by_webhook(api: Caller) -> None:
+    endpoint = api.post("/webhook-endpoints", {"url": "https://example.com/hook"})["endpoint_id"]
+    facts = api.post("/webhook-endpoints", {"url": "https://example.com/facts", "event_types": ["EVENT"]})["endpoint_id"]
+    made = api.post("/campaigns", {**CAMPAIGN, "fulfilment": {"kind": "WEBHOOK", "endpoint_id": endpoint}})
+
+    assert made["fulfilment"] == {
+        "kind": "WEBHOOK",
+        "method": "MANUAL",
+        "connection_id": None,
+        "endpoint_id": endpoint,
+    }
+    path = f"/campaigns/{made['campaign_id']}"
+    for wrong, code in ((made["campaign_id"], "unknown_endpoint"), (facts, "takes_no_orders")):
+        answer = api.patch(path, {"fulfilment": {"endpoint_id": wrong}}, expect=400)
+        assert problem(answer) == ("invalid", ("fulfilment.endpoint_id", code))
+    assert problem(api.said("DELETE", f"/webhook-endpoints/{endpoint}", None, 409)) == ("in_use",)
+    assert api.patch(path, {"fulfilment": {"kind": "METHOD"}})["fulfilment"]["endpoint_id"] is None
+    assert api.call("DELETE", f"/webhook-endpoints/{endpoint}").status_code == 204

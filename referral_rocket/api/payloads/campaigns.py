@@ -30,7 +30,7 @@ def campaign(found: Campaign) -> dict[str, Any]:
             "kind": found.fulfilment_kind,
             "method": found.fulfilment_method,
             "connection_id": text_id(found.fulfilment_connection_id),
-            "endpoint_id": None,
+            "endpoint_id": text_id(found.fulfilment_endpoint_id),
         },
         "remainder": "DROP",
         "carry_minimum": 1,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rest_framework.request import Request
 
-from campaigns.models import CampaignStatus
+from campaigns.models import CampaignStatus, FulfilmentKind
 from campaigns.selectors import campaigns
 from campaigns.services import campaign_create, campaign_update, terms_of
 from campaigns.terms import CAMPAIGN_FIELDS, CampaignTerms, RuleTerms
@@ -23,9 +23,9 @@ from referral_rocket.api.shapes.campaigns import CampaignChange, CampaignNew, Ca
 from referral_rocket.api.views import ApiView
 
 # Where the API nests what the terms have flat.
-_NESTED = {"fulfilment": {"method": "fulfilment_method", "connection_id": "fulfilment_connection_id"}} | {
-    "base": {name: f"base_{name}" for name in ("tax", "shipping", "discounts")}
-}
+_NESTED = {
+    "fulfilment": {name: f"fulfilment_{name}" for name in ("kind", "method", "connection_id", "endpoint_id")}
+} | {"base": {name: f"base_{name}" for name in ("tax", "shipping", "discounts")}}
 
 
 class CampaignsView(ApiView):
@@ -86,6 +86,9 @@ def _terms(given: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: given[name] for name in CAMPAIGN_FIELDS if name in given}
     for nest, names in _NESTED.items():
         found |= {names[name]: value for name, value in given.get(nest, {}).items() if name in names}
+    if found.get("fulfilment_kind") == FulfilmentKind.METHOD:
+        # Whoever turns to a method has no endpoint any more, named or not.
+        found.setdefault("fulfilment_endpoint_id", None)
     return found
 
 

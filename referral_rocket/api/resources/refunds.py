@@ -64,4 +64,4 @@ def _reverse(
         organization=organization, campaign_id=campaign_id, transaction_id=transaction_id, report=report, actor=actor
     )
     changed = rewards().filter(pk__in=[reward.pk for reward in result.rewards]).order_by("pk")
-    return Answer(201 if result.created else 200, payloads.refund(result, changed))
+    return Answer(201 if result.created else 200, payloads.refund(result, list(changed)))

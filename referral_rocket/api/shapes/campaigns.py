@@ -49,10 +49,14 @@ def method_field(**options: object) -> Choice:
 
 
 class Fulfilment(Strict):
-    kind = Choice(["METHOD"], later=["WEBHOOK"], required=False)
+    kind = Choice(["METHOD", "WEBHOOK"], required=False)
     method = method_field(required=False)
     connection_id = Id(required=False, allow_null=True)
-    endpoint_id = Nothing()
+    endpoint_id = Id(
+        required=False,
+        allow_null=True,
+        help_text="With WEBHOOK. Default: the oldest enabled endpoint that takes REWARD.",
+    )
 
 
 class Base(Strict):

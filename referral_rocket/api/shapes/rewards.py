@@ -32,10 +32,15 @@ class RewardNew(Strict):
 
 
 class RewardChange(Strict):
-    status = Choice(RewardStatus.values, help_text="AVAILABLE: it was issued. CANCELED: it won't be.")
-    amount = Amount(required=False, help_text="What was really issued, up to what is owed. Default: all of it.")
+    status = Choice(
+        RewardStatus.values,
+        help_text="AVAILABLE: it was issued. DEDUCTED: it was taken back. CANCELED: neither will be.",
+    )
+    amount = Amount(
+        required=False, help_text="What was really issued or taken back, up to what is owed. Default: all of it."
+    )
     reason = Text(max_length=LONGEST_REASON, required=False, help_text="Needed with CANCELED.")
-    forgive = Flag(required=False, help_text="With DEDUCTED.")
+    forgive = Flag(required=False, help_text="With DEDUCTED: the rest isn't asked for any more.")
 
 
 class Rejection(Strict):
