@@ -77,9 +77,10 @@ def _fields(error: Exception) -> list[tuple[str, str, str]]:
     if isinstance(error, InvalidReward):
         return [(error.field, error.code, error.message)]
     if isinstance(error, ValidationError):
+        by_field = error.error_dict if hasattr(error, "error_dict") else {"": error.error_list}
         return [
             (field, str(each.code or "invalid"), " ".join(each.messages))
-            for field, errors in error.error_dict.items()
+            for field, errors in by_field.items()
             for each in errors
         ]
     return [(_FIELD_OF[type(error)], "invalid", str(error))]
