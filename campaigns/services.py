@@ -7,12 +7,12 @@ from datetime import datetime
 from django.db import transaction
 
 from campaigns.errors import CampaignConflict, InvalidCampaign
-from campaigns.models import Campaign, CampaignStatus, CampaignStatusChange, RewardRule
+from campaigns.models import Campaign, CampaignStatus, CampaignStatusChange, FulfilmentKind, RewardRule
 from campaigns.selectors import current_rules
 from campaigns.states import CAMPAIGN_TRANSITIONS
 from campaigns.terms import CAMPAIGN_FIELDS, RULE_FIELDS, CampaignTerms, RuleTerms, check_campaign, complete_rules
 from integrations import registry
-from integrations.models import Connection
+from integrations.models import Connection, Endpoint, EventType
 from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
@@ -93,6 +93,9 @@ def _apply_terms(campaign: Campaign, terms: CampaignTerms, has_event: bool) -> d
 
 
 def _check_method(terms: CampaignTerms) -> None:
+    if terms.fulfilment_kind not in FulfilmentKind.values:
+        raise InvalidCampaign([("fulfilment.kind", "invalid_choice", f"Use {' or '.join(FulfilmentKind.values)}.")])
+    _check_endpoint(terms)
     if terms.fulfilment_method not in methods():
         raise InvalidCampaign([("fulfilment.method", "invalid_choice", f"Use one of {', '.join(methods())}.")])
     if terms.fulfilment_connection_id is None:
@@ -103,6 +106,19 @@ def _check_method(terms: CampaignTerms) -> None:
         raise InvalidCampaign(
             [("fulfilment.connection_id", "unknown_connection", "There is no such connection for this method.")]
         )
+
+
+def _check_endpoint(terms: CampaignTerms) -> None:
+    if terms.fulfilment_endpoint_id is None:
+        return
+    name = "fulfilment.endpoint_id"
+    if terms.fulfilment_kind != FulfilmentKind.WEBHOOK:
+        raise InvalidCampaign([(name, "invalid", "Only a campaign that is fulfilled by WEBHOOK names an endpoint.")])
+    endpoint = Endpoint.objects.filter(pk=terms.fulfilment_endpoint_id, deleted_at__isnull=True).first()
+    if endpoint is None:
+        raise InvalidCampaign([(name, "unknown_endpoint", "There is no such webhook endpoint.")])
+    if EventType.REWARD not in endpoint.event_types:
+        raise InvalidCampaign([(name, "takes_no_orders", "This endpoint doesn't take REWARD, which orders are.")])
 
 
 def methods() -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from campaigns import conditions
 from campaigns.errors import InvalidCampaign
-from campaigns.models import Beneficiary, OncePer, RewardRule, RuleType
+from campaigns.models import Beneficiary, FulfilmentKind, OncePer, RewardRule, RuleType
 from referral_rocket.kit.money import MAXIMUM_AMOUNT, format_money, is_currency
 
 Error = tuple[str, str, str]
@@ -31,6 +31,8 @@ class CampaignTerms:
     budget: int | None = None
     fulfilment_method: str = "MANUAL"
     fulfilment_connection_id: UUID | None = None
+    fulfilment_kind: str = FulfilmentKind.METHOD
+    fulfilment_endpoint_id: UUID | None = None
     base_tax: bool = False
     base_shipping: bool = False
     base_discounts: bool = True

@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models import Case, Count, Exists, Min, OuterRef, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce, NullIf
 
+from campaigns.models import FulfilmentKind
 from participants.models import Customer
 from participants.selectors import customers_beginning_with
 from rewards.models import BatchItem, Claim, Reward
@@ -57,6 +58,7 @@ class DueRow:
     free_number: int
     free_total: int
     waiting_number: int
+    ordered_number: int
     position: tuple[Any, str, str]
 
     @property
@@ -66,11 +68,14 @@ class DueRow:
 
     @property
     def being_issued(self) -> int:
-        return self.number - self.free_number
+        """Without those that the tenant's own system issues."""
+        return self.number - self.free_number - self.ordered_number
 
 
-def _open_claim() -> Exists:
-    return Exists(Claim.objects.filter(reward=OuterRef("pk"), closed_at__isnull=True))
+def _is_free() -> Q:
+    """Nobody is issuing it, and it isn't the tenant's system that does."""
+    claims = Claim.objects.filter(reward=OuterRef("pk"), closed_at__isnull=True)
+    return Q(~Exists(claims), fulfilment_kind=FulfilmentKind.METHOD)
 
 
 def due_rewards(chosen: DueFilter) -> QuerySet[Reward]:
@@ -89,7 +94,7 @@ def due_rewards(chosen: DueFilter) -> QuerySet[Reward]:
 
 def free_rewards(chosen: DueFilter) -> QuerySet[Reward]:
     """Those of them that nobody is issuing."""
-    return due_rewards(chosen).filter(~_open_claim())
+    return due_rewards(chosen).filter(_is_free())
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ def due_rows(
     column = SORTS[sort.removeprefix("-")]
     grouped = (
         due_rewards(chosen)
-        .annotate(who=_WHO, free=~_open_claim())
+        .annotate(who=_WHO, free=Case(When(_is_free(), then=True), default=False))
         .values("participant_id", "customer_id", "currency", "who")
         .annotate(
             number=Count("pk"),
@@ -141,6 +146,7 @@ def due_rows(
             oldest=Min("due_at"),
             free_number=Count("pk", filter=Q(free=True)),
             free_total=Coalesce(Sum("amount", filter=Q(free=True)), Value(0)),
+            ordered_number=Count("pk", filter=Q(fulfilment_kind=FulfilmentKind.WEBHOOK)),
             waiting_number=Count("pk", filter=Q(waiting_for=WaitingFor.RECIPIENT)),
         )
     )
@@ -178,6 +184,7 @@ def _row(row: Mapping[str, Any], customer: Customer, column: str) -> DueRow:
         free_number=row["free_number"],
         free_total=int(row["free_total"]),
         waiting_number=row["waiting_number"],
+        ordered_number=row["ordered_number"],
         position=(row[column], str(row["participant_id"]), row["currency"]),
     )
 
@@ -187,7 +194,7 @@ def rewards_of_row(chosen: DueFilter, participant_id: UUID, currency: str) -> Qu
     return (
         due_rewards(chosen)
         .filter(participant=participant_id, currency=currency)
-        .annotate(free=~_open_claim())
+        .annotate(free=Case(When(_is_free(), then=True), default=False))
         .select_related("event", "rule", "campaign")
         .prefetch_related("decisions")
         .order_by("due_at", "pk")

@@ -10,6 +10,7 @@ from integrations.errors import UnknownProvider
 from integrations.models import Connection
 from integrations.registry import provider_of_method
 from rewards import methods
+from rewards.services.confirming import BY_WEBHOOK
 
 
 def method_name(method: str | None) -> str:
@@ -18,6 +19,8 @@ def method_name(method: str | None) -> str:
         return ""
     if method == MANUAL:
         return "By hand"
+    if method == BY_WEBHOOK:
+        return "By webhook"
     try:
         return provider_of_method(method).name
     except UnknownProvider:

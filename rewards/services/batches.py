@@ -174,6 +174,8 @@ def _plan(rewards: Sequence[Reward], selection: Selection) -> Plan:
 
 
 def _obstacle(reward: Reward, taken: set[UUID]) -> str | None:
+    if reward.fulfilment_kind == FulfilmentKind.WEBHOOK and reward.status == RewardStatus.PENDING:
+        return "fulfilled_by_webhook"
     if reward.pk in taken:
         return "being_issued"
     if reward.status != RewardStatus.PENDING:

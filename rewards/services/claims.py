@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from participants.models import QualifyingEvent
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
 from rewards.models import Claim, Reward
+from rewards.states import ClaimKind
 
 
 def claims_open(*, organization: Organization, rewards: Sequence[Reward], kind: str) -> dict[UUID, Claim]:
@@ -33,8 +34,27 @@ def claims_close(claim_ids: Iterable[UUID]) -> None:
     Claim.objects.filter(pk__in=list(claim_ids), closed_at__isnull=True).update(closed_at=clock.wall())
 
 
+def order_end(reward: Reward) -> bool:
+    """Close the claim of the reward's order, whose outcome is known now; whether its issuing had begun.
+
+    The caller holds the reward's row.
+    """
+    claim = Claim.objects.filter(reward=reward, kind=ClaimKind.ORDER, closed_at__isnull=True).first()
+    if claim is None:
+        return False
+    claims_close([claim.pk])
+    return claim.started_at is not None
+
+
 def claimed(reward_ids: Iterable[UUID]) -> set[UUID]:
     """Those of the rewards that somebody has claimed."""
-    return set(
-        Claim.objects.filter(reward__in=list(reward_ids), closed_at__isnull=True).values_list("reward", flat=True)
-    )
+    return set(_open(reward_ids).values_list("reward", flat=True))
+
+
+def held_from_here(reward_ids: Iterable[UUID]) -> set[UUID]:
+    """Those that are being issued from here. An order isn't: the tenant's system says itself what became of it."""
+    return set(_open(reward_ids).exclude(kind=ClaimKind.ORDER).values_list("reward", flat=True))
+
+
+def _open(reward_ids: Iterable[UUID]) -> QuerySet[Claim]:
+    return Claim.objects.filter(reward__in=list(reward_ids), closed_at__isnull=True)

@@ -23,17 +23,22 @@ from rewards.errors import (
     InvalidRewardTransition,
 )
 from rewards.models import Reward
-from rewards.services.claims import claimed, claims_close, claims_open, issuing_begins
+from rewards.services.claims import claims_close, claims_open, held_from_here, issuing_begins, order_end
 from rewards.services.door import Move, rewards_create, rewards_move
 from rewards.services.standing import budget_used
 from rewards.states import ClaimKind, RewardStatus, RewardType, WaitingFor
+
+# What the method of a reward says that the tenant's system issued.
+BY_WEBHOOK = "WEBHOOK"
 
 
 @transaction.atomic
 def reward_confirm(
     *, organization: Organization, reward: Reward, actor: str, amount: int | None = None, reference: str | None = None
 ) -> Reward:
-    """Record that a due reward was issued by hand, whole or in part; what is left is dropped, on record.
+    """Record that a due reward was issued by hand or by the tenant's system, whole or in part.
+
+    What is left is dropped, on record.
 
     The same confirmation again changes nothing. Raises FulfilledByMethod, BeingIssued, InvalidRewardTransition,
     AmountExceedsOwed.
@@ -45,17 +50,19 @@ def reward_confirm(
     _check_confirmable(held, RewardStatus.AVAILABLE)
     if amount is not None and amount > held.amount:
         raise AmountExceedsOwed(f"{amount} is more than the {held.amount} owed.")
+    begun = order_end(held)
     claims = claims_open(organization=organization, rewards=[held], kind=ClaimKind.CONFIRMATION)
     if not claims:
         raise BeingIssued("Somebody is issuing this reward right now.")
-    issuing_begins([held.pk])
+    if not begun:
+        issuing_begins([held.pk])
     issued = held.amount if amount is None else amount
     move = Move(
         held,
         RewardStatus.AVAILABLE,
         amount=issued,
         remainder_amount=held.amount - issued,
-        method=MANUAL,
+        method=_method(held),
         provider_reference=reference,
         issued_at=clock.now(organization),
     )
@@ -72,6 +79,7 @@ def reward_cancel(*, organization: Organization, reward: Reward, actor: str, rea
         _check_by_hand(held)
         return held
     _check_confirmable(held, RewardStatus.CANCELED, RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
+    order_end(held)
     # A deduction that a person cancels is forgiven: it counts as taken back, or the next refund would ask for it again.
     forgiven = held.amount if held.status == RewardStatus.PENDING_DEDUCTION else None
     move = Move(held, RewardStatus.CANCELED, target_amount=0, remainder_amount=forgiven, reason=reason)
@@ -95,6 +103,7 @@ def reward_deduct(
     _check_confirmable(held, RewardStatus.DEDUCTED, RewardStatus.PENDING_DEDUCTION)
     if amount is not None and amount > held.amount:
         raise AmountExceedsOwed(f"{amount} is more than the {held.amount} to be taken back.")
+    order_end(held)
     taken = held.amount if amount is None else amount
     left = held.amount - taken
     moves = [
@@ -103,7 +112,7 @@ def reward_deduct(
             RewardStatus.DEDUCTED,
             amount=taken,
             remainder_amount=left if forgive else 0,
-            method=MANUAL,
+            method=_method(held),
             issued_at=clock.now(organization),
         ),
         *_budget_back(held, taken + (left if forgive else 0)),
@@ -150,6 +159,10 @@ def _hold(reward: Reward) -> Reward:
     return Reward.objects.select_for_update(no_key=True).get(pk=reward.pk)
 
 
+def _method(held: Reward) -> str:
+    return BY_WEBHOOK if held.fulfilment_kind == FulfilmentKind.WEBHOOK else MANUAL
+
+
 def _check_by_hand(held: Reward) -> None:
     if held.fulfilment_kind == FulfilmentKind.METHOD and held.fulfilment_method != MANUAL:
         raise FulfilledByMethod(
@@ -159,7 +172,7 @@ def _check_by_hand(held: Reward) -> None:
 
 def _check_confirmable(held: Reward, wanted: str, *from_statuses: str) -> None:
     _check_by_hand(held)
-    if claimed([held.pk]):
+    if held_from_here([held.pk]):
         raise BeingIssued("A batch is issuing this reward.")
     if held.status not in (from_statuses or (RewardStatus.PENDING,)):
         raise InvalidRewardTransition(f"The reward is {held.status}; it can't become {wanted}.")
@@ -202,6 +215,7 @@ def becomes_due(reward: Reward, now: datetime) -> Move:
         due_at=now,
         fulfilment_kind=reward.campaign.fulfilment_kind,
         fulfilment_method=reward.campaign.fulfilment_method,
+        fulfilment_endpoint_id=reward.campaign.fulfilment_endpoint_id,
     )
 
 
@@ -250,5 +264,7 @@ def reward_give(
     )
     if campaign.review_above is not None and amount > campaign.review_above:
         reward.status, reward.waiting_for, reward.due_at = RewardStatus.EARNED, WaitingFor.REVIEW, None
+    else:
+        reward.fulfilment_endpoint_id = campaign.fulfilment_endpoint_id
     rewards_create(organization=organization, rewards=[reward], actor=actor, reason=reason)
     return reward

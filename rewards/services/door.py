@@ -42,6 +42,7 @@ class Move:
     waiting_for: str | None = None
     fulfilment_kind: str | None = None
     fulfilment_method: str | None = None
+    fulfilment_endpoint_id: UUID | None = None
     method: str | None = None
     provider_reference: str | None = None
     reason: str | None = None
@@ -57,6 +58,7 @@ _COLUMNS = (
     ("refunded_amount", "bigint"),
     ("fulfilment_kind", "text"),
     ("fulfilment_method", "text"),
+    ("fulfilment_endpoint_id", "uuid"),
     ("method", "text"),
     ("provider_reference", "text"),
     ("reason", "text"),

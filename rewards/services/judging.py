@@ -319,6 +319,8 @@ def begin(reward: Reward, now: datetime) -> None:
         reward.status, reward.waiting_for = RewardStatus.EARNED, WaitingFor.HOLDING
     else:
         reward.status, reward.due_at = RewardStatus.PENDING, now
+        # Not earlier: what becomes due later is fixed by what the campaign says then.
+        reward.fulfilment_endpoint_id = campaign.fulfilment_endpoint_id
 
 
 def occurrence_of(event: QualifyingEvent) -> Occurrence:

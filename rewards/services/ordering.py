@@ -17,14 +17,12 @@ from referral_rocket.kit import clock
 from rewards.errors import BeingIssued, InvalidRewardTransition
 from rewards.models import Claim, Reward
 from rewards.services.claims import claims_close
+from rewards.services.confirming import BY_WEBHOOK, reward_deduct
 from rewards.services.door import Move, rewards_move
 from rewards.states import ClaimKind, RewardStatus, WaitingFor
 
-BY_WEBHOOK = "WEBHOOK"
-_CONFIRMED: dict[str, str] = {
-    RewardStatus.PENDING: RewardStatus.AVAILABLE,
-    RewardStatus.PENDING_DEDUCTION: RewardStatus.DEDUCTED,
-}
+ACKNOWLEDGED = "acknowledged by webhook"
+_DUE = (RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
 
 
 @transaction.atomic
@@ -37,17 +35,20 @@ def orders_confirm(*, organization: Organization, references: Mapping[UUID, str]
     moves = [
         Move(
             claim.reward,
-            _CONFIRMED[claim.reward.status],
+            RewardStatus.AVAILABLE,
             method=BY_WEBHOOK,
             provider_reference=references[claim.pk],
             issued_at=clock.now(organization),
         )
         for claim in held
-        if claim.reward.status in _CONFIRMED
+        if claim.reward.status == RewardStatus.PENDING
     ]
-    rewards_move(organization=organization, moves=moves, actor=actor, reason="acknowledged by webhook")
+    rewards_move(organization=organization, moves=moves, actor=actor, reason=ACKNOWLEDGED)
+    deductions = [claim.reward for claim in held if claim.reward.status == RewardStatus.PENDING_DEDUCTION]
+    for deduction in deductions:
+        reward_deduct(organization=organization, reward=deduction, actor=actor)
     claims_close(claim.pk for claim in held)
-    return len(moves)
+    return len(moves) + len(deductions)
 
 
 def _hold(claim_ids: Sequence[UUID]) -> list[Claim]:
@@ -86,7 +87,7 @@ def order_release(*, organization: Organization, reward: Reward, actor: str) -> 
     isn't fulfilled by webhook, BeingIssued where something else than an order holds it.
     """
     held = Reward.objects.select_for_update(no_key=True).get(pk=reward.pk)
-    if held.status not in _CONFIRMED or held.fulfilment_kind != FulfilmentKind.WEBHOOK:
+    if held.status not in _DUE or held.fulfilment_kind != FulfilmentKind.WEBHOOK:
         raise InvalidRewardTransition("Only a due reward that is ordered by webhook can be released.")
     claims = list(Claim.objects.filter(reward=held, closed_at__isnull=True))
     if any(claim.kind != ClaimKind.ORDER for claim in claims):

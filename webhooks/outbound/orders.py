@@ -48,6 +48,10 @@ def orders_make(*, organization: Organization, reward_ids: Sequence[UUID]) -> in
     claims = claims_open(organization=organization, rewards=[reward for reward, _ in found], kind=ClaimKind.ORDER)
     orders = [_order(reward, endpoint, claims[reward.pk]) for reward, endpoint in found if reward.pk in claims]
     Delivery.objects.bulk_create(orders)
+    for reward, endpoint in found:
+        if reward.pk in claims and reward.fulfilment_endpoint_id is None:
+            # From now on this endpoint is the reward's, whatever becomes of the default.
+            Reward.objects.filter(pk=reward.pk).update(fulfilment_endpoint=endpoint)
     orders_found_endpoint(organization=organization, rewards=[reward for reward, _ in found], actor=ACTOR)
     return len(orders)
 

@@ -22,6 +22,7 @@ from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit.clock import wall
 from referral_rocket.kit.ids import uuid7
 from rewards.services.ordering import orders_confirm
+from rewards.services.reversing import settle_what_waited
 from webhooks.outbound.claiming import Shipment
 from webhooks.outbound.models import DeliveryStatus
 from webhooks.outbound.schedule import DISABLED_AFTER, next_attempt
@@ -121,6 +122,9 @@ def _confirm(organization_id: UUID, results: Sequence[Result]) -> int:
             if result.shipment.delivery_id in counted and result.shipment.claim_id is not None
         }
         orders_confirm(organization=organization, references=claims, actor=ACTOR)
+    # In a transaction of its own: settling locks an event before its rewards, confirming the other way round.
+    with tenant(organization):
+        settle_what_waited(organization=organization, actor=ACTOR)
     return len(counted)
 
 
