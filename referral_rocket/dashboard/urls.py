@@ -11,6 +11,7 @@ from referral_rocket.dashboard.overview.urls import overview
 from referral_rocket.dashboard.participants.urls import participants
 from referral_rocket.dashboard.rewards.urls import rewards
 from referral_rocket.dashboard.settings.urls import settings
+from referral_rocket.dashboard.webhooks.urls import webhooks
 
 app_name = "dashboard"
 urlpatterns = [
@@ -22,4 +23,5 @@ urlpatterns = [
     *batches,
     *developers,
     *settings,
+    *webhooks,
 ]

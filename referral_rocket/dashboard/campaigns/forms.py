@@ -8,10 +8,11 @@ from uuid import UUID
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
-from campaigns.models import Beneficiary, Campaign, OncePer, RewardRule, RuleType
+from campaigns.models import Beneficiary, Campaign, FulfilmentKind, OncePer, RewardRule, RuleType
 from campaigns.services import MANUAL
 from campaigns.terms import CampaignTerms, RuleTerms
 from integrations import registry
+from integrations.models import EventType
 from referral_rocket.dashboard.campaigns.rule_texts import (
     UnreadableText,
     conditions_text,
@@ -24,13 +25,15 @@ from referral_rocket.dashboard.campaigns.rule_texts import (
 )
 from referral_rocket.dashboard.methods import MenuLine, method_name
 from referral_rocket.kit.money import InvalidAmount, is_currency, known_currencies, parse_money, plain
+from webhooks.outbound.selectors import endpoints as endpoints_in_use
 
 # Names of the core's fields that a form calls otherwise.
 _CORE_NAMES = {
     "fulfilment.method": "fulfilment",
+    "fulfilment.kind": "fulfilment",
     "fulfilment.connection_id": "fulfilment",
+    "fulfilment.endpoint_id": "fulfilment",
     "max_amount_per_period": "max_amount_per_month",
-    "rate": "rate",
 }
 HOW = (("amount", "A fixed amount"), ("rate", "A percentage of the payment"), ("tiers", "By the number of referrals"))
 
@@ -100,7 +103,6 @@ class CampaignForm(forms.Form):
         data = self.cleaned_data
         currency = data["currency"]
         money = {name: _money(self, name, currency) for name in ("review_above", "budget")}
-        method, _, connection = data["fulfilment"].partition(":")
         if self.errors:
             return None
         return CampaignTerms(
@@ -112,8 +114,7 @@ class CampaignForm(forms.Form):
             holding_days=data["holding_days"],
             review_above=money["review_above"],
             budget=money["budget"],
-            fulfilment_method=method,
-            fulfilment_connection_id=UUID(connection) if connection else None,
+            **_fulfilment_terms(data["fulfilment"]),
             base_tax=data["base_tax"],
             base_shipping=data["base_shipping"],
             base_discounts=data["base_discounts"],
@@ -134,8 +135,19 @@ def _initial(campaign: Campaign) -> dict[str, Any]:
 
 
 def _fulfilment_key(campaign: Campaign) -> str:
-    connection = campaign.fulfilment_connection_id
-    return f"{campaign.fulfilment_method}:{connection}" if connection else campaign.fulfilment_method
+    """How the form names who issues: the method or WEBHOOK, and after a colon the connection or the endpoint."""
+    if campaign.fulfilment_kind == FulfilmentKind.WEBHOOK:
+        what, which = str(FulfilmentKind.WEBHOOK), campaign.fulfilment_endpoint_id
+    else:
+        what, which = campaign.fulfilment_method, campaign.fulfilment_connection_id
+    return f"{what}:{which}" if which else what
+
+
+def _fulfilment_terms(key: str) -> dict[str, Any]:
+    what, _, which = key.partition(":")
+    if what == FulfilmentKind.WEBHOOK:
+        return {"fulfilment_kind": what, "fulfilment_endpoint_id": UUID(which) if which else None}
+    return {"fulfilment_method": what, "fulfilment_connection_id": UUID(which) if which else None}
 
 
 def _fulfilment_choices(lines: Sequence[MenuLine], campaign: Campaign | None) -> list[tuple[str, str]]:
@@ -145,6 +157,9 @@ def _fulfilment_choices(lines: Sequence[MenuLine], campaign: Campaign | None) ->
         choices.append((method.slug, f"{method_name(method.slug)}: {method.label}"))
         if len(through) > 1:
             choices += [(line.key, line.choice.label) for line in through]
+    choices.append((FulfilmentKind.WEBHOOK, "Your own system, ordered by webhook"))
+    endpoints = [each for each in endpoints_in_use() if EventType.REWARD in each.event_types]
+    choices += [(f"{FulfilmentKind.WEBHOOK}:{each.pk}", f"Ordered at {each.url}") for each in endpoints]
     if campaign is not None and _fulfilment_key(campaign) not in dict(choices):
         choices.append((_fulfilment_key(campaign), f"{method_name(campaign.fulfilment_method)} (as it is)"))
     return choices

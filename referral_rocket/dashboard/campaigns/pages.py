@@ -17,9 +17,9 @@ from campaigns.terms import in_words
 from integrations.models import Connection
 from participants.counts import campaign_counts
 from participants.selectors import participants
-from referral_rocket.accounts.selectors import actor_names
 from referral_rocket.activity.models import Activity
 from referral_rocket.dashboard.pagination import page_by_id
+from referral_rocket.dashboard.settings.activity_log import lines_of
 from referral_rocket.kit import clock
 from referral_rocket.kit.money import digits
 from rewards.models import Reward
@@ -58,7 +58,9 @@ def campaign_list(request: Any) -> HttpResponse:
 
 @require_safe
 def campaign(request: Any, campaign_id: UUID) -> HttpResponse:
-    shown = get_object_or_404(campaigns().select_related("fulfilment_connection"), pk=campaign_id)
+    shown = get_object_or_404(
+        campaigns().select_related("fulfilment_connection", "fulfilment_endpoint"), pk=campaign_id
+    )
     tab = request.GET.get("tab", "summary")
     if tab not in TABS:
         tab = "summary"
@@ -120,7 +122,7 @@ def _rules(request: Any, shown: Campaign) -> dict[str, Any]:
 
 def _fulfilment(request: Any, shown: Campaign) -> dict[str, Any]:
     connection: Connection | None = shown.fulfilment_connection
-    return {"connection": connection}
+    return {"connection": connection, "endpoint": shown.fulfilment_endpoint}
 
 
 def _share(request: Any, shown: Campaign) -> dict[str, Any]:
@@ -133,8 +135,7 @@ def _settings(request: Any, shown: Campaign) -> dict[str, Any]:
 
 def _activity(request: Any, shown: Campaign) -> dict[str, Any]:
     listed = page_by_id(request, Activity.objects.filter(campaign_id=shown.pk))
-    names = actor_names(entry.actor for entry in listed.rows)
-    return {"page": listed, "entries": [(entry, names[entry.actor]) for entry in listed.rows]}
+    return {"page": listed, "lines": lines_of(request, listed.rows)}
 
 
 _TAB_CONTEXTS: dict[str, Callable[[Any, Campaign], dict[str, Any]]] = {

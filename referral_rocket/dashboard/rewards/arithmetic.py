@@ -11,6 +11,13 @@ from rewards.models import Reward
 from rewards.rules import Occurrence, commission_base
 from rewards.states import RewardStatus
 
+_FINAL: dict[str, str] = {
+    RewardStatus.AVAILABLE: "Issued",
+    RewardStatus.PENDING_DEDUCTION: "To be taken back",
+    RewardStatus.DEDUCTED: "Taken back",
+    RewardStatus.AGGREGATED: "In a statement",
+}
+
 
 @dataclass(frozen=True)
 class Line:
@@ -38,11 +45,14 @@ def arithmetic(
         lines.append(Line("Not issued, and dropped", reward.remainder_amount, taken=True))
     if len(lines) > 1 and lines[-1].result:
         lines.pop()
-    final = "Issued" if reward.status == RewardStatus.AVAILABLE else "Owed"
-    return [*lines, Line(final, reward.amount, result=True)]
+    return [*lines, Line(_FINAL.get(reward.status, "Owed"), reward.amount, result=True)]
 
 
 def _earned(reward: Reward, campaign: Campaign, event: QualifyingEvent | None, rule: RewardRule | None) -> list[Line]:
+    if reward.deducts_id is not None:
+        return [Line("Taken back from an issued reward", reward.earned_amount)]
+    if reward.restores_id is not None:
+        return [Line("Given back after a deduction", reward.earned_amount)]
     if rule is None or event is None:
         return [Line("Given by hand", reward.earned_amount)]
     uncut = reward.uncut_amount or reward.earned_amount

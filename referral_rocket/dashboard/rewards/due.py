@@ -7,7 +7,7 @@ from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, FulfilmentKind
 from referral_rocket.dashboard.methods import menu, method_name
 from referral_rocket.dashboard.pagination import Page, page
 from rewards.due import (
@@ -21,6 +21,7 @@ from rewards.due import (
     issuing_batches,
     rewards_of_row,
 )
+from webhooks.outbound.selectors import order_states
 
 # The table's filters, as an address and the selection form spell them.
 FILTERS = ("q", "currency", "fulfilment", "state")
@@ -82,5 +83,6 @@ def due_row(request: Any, campaign_id: UUID, participant_id: UUID, currency: str
     if not rewards:
         raise Http404("Nothing of this is due any more.")
     batches = issuing_batches(reward.pk for reward in rewards if not reward.free)  # type: ignore[attr-defined]
-    lines = [(reward, batches.get(reward.pk)) for reward in rewards]
+    orders = order_states(reward.pk for reward in rewards if reward.fulfilment_kind == FulfilmentKind.WEBHOOK)
+    lines = [(reward, batches.get(reward.pk), orders.get(reward.pk)) for reward in rewards]
     return render(request, "rewards/due_row.html", {"lines": lines, "participant_id": participant_id})

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
@@ -23,8 +24,18 @@ from referral_rocket.kit.money import InvalidAmount, parse_money, plain
 from rewards.errors import RewardsError
 from rewards.models import BatchItem, IssueAttempt, Reward
 from rewards.selectors import history
-from rewards.services.confirming import reward_approve, reward_cancel, reward_confirm, reward_reject
+from rewards.services.confirming import (
+    reward_approve,
+    reward_cancel,
+    reward_confirm,
+    reward_deduct,
+    reward_reject,
+)
+from rewards.services.ordering import order_release
 from rewards.states import ItemOutcome, RewardStatus, WaitingFor
+
+# Typed before a reward is taken back from the tenant's own system.
+RELEASE_WORD = "RELEASE"
 
 
 class ConfirmForm(forms.Form):
@@ -49,6 +60,19 @@ class ConfirmForm(forms.Form):
             raise forms.ValidationError(str(error)) from error
 
 
+class DeductForm(ConfirmForm):
+    """What was really taken back, outside."""
+
+    forgive = forms.BooleanField(
+        required=False, label="Forgive the rest", help_text="Otherwise what is left stays as a deduction of its own."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["reference"]
+        self.fields["amount"].help_text = "What was really taken back."
+
+
 class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=500, help_text="Kept in the reward's history.")
 
@@ -56,11 +80,29 @@ class ReasonForm(forms.Form):
 def _reward(reward_id: UUID) -> Reward:
     return get_object_or_404(
         Reward.objects.select_related(
-            "campaign", "customer", "participant", "rule", "event__participant__customer",
+            "campaign", "customer", "participant", "rule", "deducts", "restores", "carried_from", "event__participant__customer",
             "event__participant__referred_by__customer",
         ),
         pk=reward_id,
     )  # fmt: skip
+
+
+def _relatives(shown: Reward) -> list[tuple[str, Reward]]:
+    """What the reward takes back or restores, what takes it back, and what was carried on. At most two queries."""
+    found = [
+        (words, other)
+        for words, other in (
+            ("Takes back", shown.deducts),
+            ("Restores", shown.restores),
+            ("Left over from", shown.carried_from),
+        )
+        if other is not None
+    ]
+    later = Reward.objects.filter(Q(deducts=shown) | Q(restores=shown) | Q(carried_from=shown)).order_by("pk")
+    for other in later:
+        words = "Taken back by" if other.deducts_id == shown.pk else "Restored by"
+        found.append(("Carried on as" if other.carried_from_id == shown.pk else words, other))
+    return found
 
 
 @require_safe
@@ -70,12 +112,14 @@ def reward(request: Any, reward_id: UUID) -> HttpResponse:
 
 def _show(request: Any, shown: Reward, *, status: int = 200, **forms_given: forms.Form) -> HttpResponse:
     transitions = list(history(shown))
-    items = list(BatchItem.objects.filter(reward=shown).select_related("batch__connection").order_by("pk"))
+    items = list(BatchItem.objects.filter(reward=shown).select_related("batch__connection", "claim").order_by("pk"))
     attempts = list(IssueAttempt.objects.filter(reward=shown).select_related("item__batch__connection").order_by("pk"))
     decision = shown.decisions.order_by("pk").first()
     open_item = next((item for item in items if item.outcome in (ItemOutcome.QUEUED, ItemOutcome.UNKNOWN)), None)
-    by_hand = shown.fulfilment_kind == FulfilmentKind.METHOD and shown.fulfilment_method == MANUAL
-    free = shown.status == RewardStatus.PENDING and open_item is None
+    from_here = shown.fulfilment_kind == FulfilmentKind.METHOD
+    by_hand = not from_here or shown.fulfilment_method == MANUAL
+    free = shown.status in (RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION) and open_item is None
+    due = free and shown.status == RewardStatus.PENDING
     context = {
         "reward": shown,
         "chapters": story(shown, decision, transitions, items, actor_names(each.actor for each in transitions)),
@@ -86,12 +130,19 @@ def _show(request: Any, shown: Reward, *, status: int = 200, **forms_given: form
         "connection": next((item.batch.connection for item in reversed(items) if item.batch.connection), None),
         "open_item": open_item,
         "by_hand": by_hand,
-        "can_confirm": free and by_hand,
-        "can_issue": free,
+        "by_webhook": not from_here and free,
+        "can_confirm": due and by_hand,
+        "can_deduct": free and not due and by_hand,
+        "can_cancel": free and by_hand,
+        "can_issue": due and from_here,
+        "relatives": _relatives(shown),
         "in_review": shown.status == RewardStatus.EARNED and shown.waiting_for == WaitingFor.REVIEW,
-        "menu": menu() if free else [],
+        "menu": menu() if due and from_here else [],
         "confirm_form": ConfirmForm(
             currency=shown.currency, initial={"amount": plain(shown.amount, shown.currency)}, prefix="confirm"
+        ),
+        "deduct_form": DeductForm(
+            currency=shown.currency, initial={"amount": plain(shown.amount, shown.currency)}, prefix="deduct"
         ),
         "cancel_form": ReasonForm(prefix="cancel"),
         "reject_form": ReasonForm(prefix="reject"),
@@ -119,6 +170,45 @@ def confirm(request: Any, reward_id: UUID) -> HttpResponse:
         form.add_error(None, error.message)
         return _show(request, _reward(reward_id), confirm_form=form, status=409)
     messages.success(request, "Marked as issued.")
+    return redirect(to(request, "reward", shown.pk))
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def deduct(request: Any, reward_id: UUID) -> HttpResponse:
+    shown = _reward(reward_id)
+    form = DeductForm(request.POST, currency=shown.currency, prefix="deduct")
+    if not form.is_valid():
+        return _show(request, shown, deduct_form=form, status=422)
+    try:
+        reward_deduct(
+            organization=request.organization,
+            reward=shown,
+            actor=request.actor,
+            amount=form.cleaned_data["amount"],
+            forgive=form.cleaned_data["forgive"],
+        )
+    except RewardsError as error:
+        form.add_error(None, error.message)
+        return _show(request, _reward(reward_id), deduct_form=form, status=409)
+    messages.success(request, "Marked as taken back.")
+    return redirect(to(request, "reward", shown.pk))
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def release(request: Any, reward_id: UUID) -> HttpResponse:
+    """Take a reward back from the tenant's own system. Typed, because that system may have issued it."""
+    shown = _reward(reward_id)
+    if request.POST.get("confirmation", "").strip() != RELEASE_WORD:
+        messages.error(request, f"Type {RELEASE_WORD} to release it. Nothing was changed.")
+        return redirect(to(request, "reward", shown.pk))
+    try:
+        order_release(organization=request.organization, reward=shown, actor=request.actor)
+    except RewardsError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Released: it can be issued from here.")
     return redirect(to(request, "reward", shown.pk))
 
 

@@ -1,4 +1,4 @@
-"""A reward's story from the referral to its issue, in order of time."""
+"""A reward's story from the referral to its issue, in order of time. Items come with batch and claim."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,12 +47,13 @@ def story(
     if decision is not None:
         chapters.append(Chapter(decision.created_at, "badge-check", "primary", "Decided", decision.message))
     told = list(items)
+    refusals = {item.code for item in told if item.code}
     # A batch's result tells of the issue, with where to look; the step to the status would say it twice.
     by_batch = any(item.outcome == ItemOutcome.SUCCEEDED for item in told)
     chapters += [
         _step(transition, actors)
         for transition in transitions
-        if not (by_batch and transition.to_status == RewardStatus.AVAILABLE)
+        if not (by_batch and transition.to_status == RewardStatus.AVAILABLE) and transition.reason not in refusals
     ]
     chapters += [_item(item) for item in told]
     return sorted(chapters, key=lambda chapter: chapter.at)
@@ -89,7 +90,10 @@ def _step(transition: RewardTransition, actors: Mapping[str, str]) -> Chapter:
 
 
 def _item(item: BatchItem) -> Chapter:
-    icon, tone, title = _ITEM_ICONS[ItemOutcome(item.outcome)]
+    # What waits for nothing that happens by itself has no claim any more: it was simply not issued.
+    waits = item.outcome == ItemOutcome.WAITING and item.claim is not None and item.claim.closed_at is None
+    outcome = ItemOutcome.FAILED if item.outcome == ItemOutcome.WAITING and not waits else ItemOutcome(item.outcome)
+    icon, tone, title = _ITEM_ICONS[outcome]
     return Chapter(
         item.updated_at, icon, tone, title.format(method_name(item.batch.method)), item.message, item.batch_id
     )

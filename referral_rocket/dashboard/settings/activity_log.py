@@ -58,7 +58,7 @@ def activity(request: Any) -> HttpResponse:
     context = {
         "tab": "activity",
         "page": listed,
-        "lines": _lines(request, listed.rows),
+        "lines": lines_of(request, listed.rows),
         "about": [(key, label) for key, (label, _, _) in ABOUT.items()],
         "who": actors,
         "filtered": bool(about or who or subject),
@@ -79,7 +79,8 @@ def uuid_or_404(text: str) -> UUID:
         raise Http404("This is no id.") from error
 
 
-def _lines(request: Any, activities: Sequence[Activity]) -> list[Line]:
+def lines_of(request: Any, activities: Sequence[Activity]) -> list[Line]:
+    """Happenings as a page shows them; at most two queries more."""
     names = actor_names(each.actor for each in activities)
     lines = []
     for each in activities:
