@@ -39,7 +39,7 @@ def body_of(request: HttpRequest) -> dict[str, Any]:
     if int(length) > MAXIMUM_BODY:
         raise TooLarge()
     try:
-        body = _read(request)
+        body = _read(_stream(request))
     except (UnreadablePostError, OSError) as error:
         raise ParseError("The body could not be read to its end.") from error
     if not body:
@@ -47,6 +47,15 @@ def body_of(request: HttpRequest) -> dict[str, Any]:
     if request.content_type != JSON:
         raise UnsupportedMediaType(request.content_type or "none", "Send the body as application/json.")
     return parse(body)
+
+
+def _stream(request: HttpRequest) -> Any:
+    """Django reads as much as Content-Length says; a chunked body has none, and its server says where it ends."""
+    if "Content-Length" in request.headers or "Transfer-Encoding" not in request.headers:
+        return request
+    if not request.META.get("wsgi.input_terminated"):
+        raise ParseError("Send the body with a Content-Length.")
+    return request.META["wsgi.input"]
 
 
 def _read(stream: Any) -> bytes:

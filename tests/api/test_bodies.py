@@ -70,27 +70,46 @@ class Counted(io.BytesIO):
         return found
 
 
-@pytest.mark.parametrize("told", [10_000_000, 900_000])
-def test_10_mb_are_refused_without_being_read(api: Caller, told: int) -> None:
-    stream = Counted(b"x" * 10_000_000)
-    environ = {
+def served(api: Caller, stream: Counted, **environ: Any) -> str:
+    """The status line that a WSGI server would get for a POST whose body is `stream`."""
+    request = {
         **RequestFactory()._base_environ(),  # type: ignore[attr-defined]
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/api/v1/campaigns",
         "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(told),
         "HTTP_AUTHORIZATION": f"Bearer {api.token}",
         "wsgi.input": stream,
+        **environ,
     }
-    status = []
+    lines = []
 
     def started(line: str, headers: Iterable[tuple[str, str]], *rest: Any) -> None:
-        status.append(line)
+        lines.append(line)
 
     with one_connection():
-        get_wsgi_application()(environ, started)  # type: ignore[arg-type]
-    assert status == ["413 Request Entity Too Large" if told > 1_000_000 else "400 Bad Request"]
+        get_wsgi_application()(request, started)  # type: ignore[arg-type]
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("told", "status"), [("10000000", "413 Request Entity Too Large"), ("900000", "400 Bad Request")]
+)
+def test_10_mb_are_refused_without_being_read(api: Caller, told: str, status: str) -> None:
+    stream = Counted(b"x" * 10_000_000)
+    assert served(api, stream, CONTENT_LENGTH=told) == status
     assert stream.taken <= 1_000_001
+
+
+CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked"}
+
+
+def test_a_body_in_chunks_is_read_to_its_end_or_1_mb(api: Caller) -> None:
+    terminated = {**CHUNKED, "wsgi.input_terminated": True}
+    assert served(api, Counted(json.dumps(CAMPAIGN).encode()), **terminated) == "201 Created"
+    stream = Counted(b"x" * 10_000_000)
+    assert served(api, stream, **terminated) == "413 Request Entity Too Large"
+    assert stream.taken <= 1_000_001
+    assert served(api, Counted(b"{}"), **CHUNKED) == "400 Bad Request"
 
 
 @pytest.mark.parametrize("length", ["x", "-1", "1.5", "\u0661"])

@@ -215,7 +215,9 @@ def test_what_this_version_has_not_is_refused(api: Caller, change: dict[str, Any
 
 def test_orders_by_webhook(api: Caller) -> None:
     endpoint = api.post("/webhook-endpoints", {"url": "https://example.com/hook"})["endpoint_id"]
-    facts = api.post("/webhook-endpoints", {"url": "https://example.com/facts", "event_types": ["EVENT"]})["endpoint_id"]
+    facts = api.post("/webhook-endpoints", {"url": "https://example.com/facts", "event_types": ["EVENT"]})[
+        "endpoint_id"
+    ]
     made = api.post("/campaigns", {**CAMPAIGN, "fulfilment": {"kind": "WEBHOOK", "endpoint_id": endpoint}})
 
     assert made["fulfilment"] == {
