@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from participants.models import Payment, QualifyingEvent, Reversal
 from participants.reversals import Net, ReversalReport, net_of, reversal_store, reversals_of
@@ -98,9 +98,13 @@ def payment_absorbed(*, organization: Organization, older: Payment, younger: Pay
 
 
 def payments_settle(*, organization: Organization, payments: Iterable[Payment], actor: str) -> list[Reward]:
-    """Bring the rewards of these payments' events in line with what is left of the payments."""
+    """Bring the rewards of these payments' events in line with what is left of the payments.
+
+    Payments of which nothing was ever reversed have nothing to be brought in line.
+    """
+    reversed_ones = Reversal.objects.filter(payment__in=list(payments)).values("payment").distinct()
     events = QualifyingEvent.objects.filter(
-        Q(payment__in=list(payments)), amount__isnull=False, undone_at__isnull=True
+        payment__in=reversed_ones, amount__isnull=False, undone_at__isnull=True
     ).order_by("pk")
     return [reward for event in events for reward in event_settle(organization=organization, event=event, actor=actor)]
 
