@@ -37,12 +37,12 @@ class TenantTable(migrations.RunSQL):
     def __init__(self, table: str, *, referenced: bool = False) -> None:
         self.table = table
         self.referenced = referenced
-        forwards = [
+        forwards: list[Any] = [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
             f"CREATE POLICY tenant ON {table} USING ({POLICY})",
         ]
-        backwards = [
+        backwards: list[Any] = [
             f"DROP POLICY tenant ON {table}",
             f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY",

@@ -127,6 +127,8 @@ def reward_deduct(
 
 def _budget_back(deduction: Reward, amount: int) -> list[Move]:
     """The step of the deducted reward's target, which budget and caps count. Restorations have no target."""
+    if deduction.deducts_id is None:
+        return []
     reward = Reward.objects.select_for_update(no_key=True).filter(pk=deduction.deducts_id).first()
     if reward is None or reward.target_amount == 0:
         return []
