@@ -10,6 +10,7 @@ from referral_rocket.dashboard.integrations.urls import integrations
 from referral_rocket.dashboard.overview.urls import overview
 from referral_rocket.dashboard.participants.urls import participants
 from referral_rocket.dashboard.rewards.urls import rewards
+from referral_rocket.dashboard.search import urls as search
 from referral_rocket.dashboard.settings.urls import settings
 from referral_rocket.dashboard.webhooks.urls import webhooks
 
@@ -23,5 +24,6 @@ urlpatterns = [
     *batches,
     *developers,
     *settings,
+    *search,
     *webhooks,
 ]

@@ -17,13 +17,14 @@ from referral_rocket.kit.clock import wall
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, stranger
 from webhooks.inbound.models import InboundEvent
+from webhooks.outbound.endpoints import endpoint_create, endpoint_test
 
 pytestmark = pytest.mark.django_db
 
 # What is everybody's own to change, whatever their role.
 OWN = {"profile"}
 # Pages that a viewer is not shown at all: forms that end in a change, and nothing to read.
-FORMS = {"campaign_new", "campaign_edit", "participant_add", "integration_connect", "issue"}
+FORMS = {"campaign_new", "campaign_edit", "participant_add", "integration_connect", "issue", "endpoint_new"}
 
 
 def patterns() -> list[URLPattern]:
@@ -61,6 +62,8 @@ def things(organization: Organization) -> dict[str, object]:
             received_at=wall(),
             next_attempt_at=wall(),
         )
+        endpoint = endpoint_create(organization=organization, url="https://example.com/hook", actor="system:test")
+        delivery = endpoint_test(endpoint=endpoint.endpoint, actor="system:test")
     batch = factories.batch(organization, rewards)
     return {
         "campaign_id": campaign.pk,
@@ -69,6 +72,8 @@ def things(organization: Organization) -> dict[str, object]:
         "reward_id": rewards[0].pk,
         "batch_id": batch.pk,
         "connection_id": connection.pk,
+        "endpoint_id": endpoint.endpoint.pk,
+        "delivery_id": delivery.pk,
         "inbound_id": inbound.pk,
         "membership_id": membership.pk,
         "invitation_id": sent.invitation.pk,

@@ -1,0 +1,1 @@
+"""The Webhooks section: where the organization takes our events, and how that goes."""
