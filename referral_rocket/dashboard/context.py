@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django_scopes import get_scope
 
 from referral_rocket.accounts.roles import ABILITIES, Ability
+from referral_rocket.dashboard.links import to
 from rewards.selectors import due_count
 
 
@@ -22,6 +23,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
             "role": request.role,  # type: ignore[attr-defined]
             "organizations": [access.organization for access in request.accesses],  # type: ignore[attr-defined]
             "due_count": due_count(),
+            "search_url": to(request, "search"),
             "can": {ability.value: ability in allowed for ability in Ability},
         }
     }

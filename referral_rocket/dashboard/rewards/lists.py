@@ -9,7 +9,7 @@ from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from campaigns.models import Campaign
+from campaigns.models import Campaign, FulfilmentKind
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.dashboard.methods import method_name
@@ -48,7 +48,7 @@ def rewards_list(request: Any) -> HttpResponse:
         "has_rewards": any(counts.values()),
     }
     if tab == "due":
-        lines = [(due, _methods(due.campaign)) for due in campaigns_due()]
+        lines = [(due, _issued_by(due.campaign)) for due in campaigns_due()]
         return render(request, "rewards/campaigns.html", {**context, "lines": lines})
     newest_first = request.GET.get("sort") != "earned"
     context |= {
@@ -61,8 +61,9 @@ def rewards_list(request: Any) -> HttpResponse:
     return render(request, "rewards/list.html", context)
 
 
-def _methods(campaign: Campaign) -> str:
-    return method_name(campaign.fulfilment_method)
+def _issued_by(campaign: Campaign) -> str:
+    by_webhook = campaign.fulfilment_kind == FulfilmentKind.WEBHOOK
+    return "Your own system" if by_webhook else method_name(campaign.fulfilment_method)
 
 
 def reward_filter(tab: str, asked: QueryDict) -> RewardFilter:
