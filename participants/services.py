@@ -49,11 +49,14 @@ def participant_join(
     """
     key = email_key(email)
     referrer = _referrer(campaign, referral_code, key)
-    customer = _customer(organization, key, email, name, external_id, provider_ids or {})
-    known = Participant.objects.select_related("customer", "referred_by").filter(campaign=campaign, customer=customer)
+    known = Participant.objects.select_related("customer", "referred_by").filter(
+        campaign=campaign, customer__email_key=key
+    )
     participant = known.first()
     if participant is not None:
+        # Before anything is written: somebody who joins again must not be able to say where a customer's credit goes.
         return Joined(participant, created=False)
+    customer = _customer(organization, key, email, name, external_id, provider_ids or {})
     moment = joined_at or clock.now(organization)
     participant = _insert_participant(organization, campaign, customer, referrer, moment)
     if participant is None:
@@ -198,9 +201,9 @@ def participant_refer(
     is where events are recorded; so one of the two sees the other. The campaign's lock keeps people who enter one
     another's codes at once from closing a chain. Raises UnknownReferralCode, SelfReferral, ReferralRefused.
     """
+    _lock_chain(participant.campaign)
     referrer = _referrer(participant.campaign, referral_code, participant.customer.email_key)
     assert referrer is not None
-    _lock_chain(participant.campaign)
     held = (
         Participant.objects.select_for_update(no_key=True, of=("self",))
         .select_related("customer", "campaign")
