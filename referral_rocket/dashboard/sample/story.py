@@ -14,27 +14,24 @@ from campaigns.models import Campaign, CampaignStatus
 from campaigns.services import campaign_create, campaign_update
 from campaigns.terms import CampaignTerms
 from integrations.models import Connection
-from participants.models import Click, Customer, Participant, QualifyingEvent, Source
-from participants.reversals import ReversalReport
-from participants.services import participant_ban
+from participants.models import Click, Customer, Participant, Source
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.dashboard.sample import stripe_events
+from referral_rocket.dashboard.sample.incidents import Incident, Scene, incidents
 from referral_rocket.dashboard.sample.issuing import batch_of_the_past
 from referral_rocket.dashboard.sample.plot import STRIPE, Burst, Buying, Clicking, Joining, Plot
-from referral_rocket.dashboard.sample.recipes import MANUAL, STRIPE_CREDIT, Recipe
+from referral_rocket.dashboard.sample.recipes import Recipe
 from referral_rocket.kit import clock
 from rewards.models import Reward
 from rewards.services.batches import Selection
-from rewards.services.confirming import reward_approve, reward_deduct, reward_give, reward_reject
+from rewards.services.confirming import reward_approve, reward_reject
 from rewards.services.earning import EventReport, events_record
 from rewards.services.releasing import release
-from rewards.services.reversing import transaction_reverse
-from rewards.services.undoing import event_undo
-from rewards.states import RewardStatus, RewardType, WaitingFor
+from rewards.states import RewardStatus, WaitingFor
 from webhooks.inbound import dispatch
-from webhooks.inbound.models import InboundEvent, InboundStatus
+from webhooks.inbound.models import InboundEvent
 
 # A reviewer looks at what has waited for so long; younger ones are still waiting when the story ends.
 _REVIEWED_AFTER = timedelta(days=5)
@@ -58,20 +55,32 @@ class Story:
     customers: dict[str, Customer] = field(default_factory=dict)
     # Refunds to come, each with the time at which Stripe tells it.
     refunds: list[tuple[datetime, dict[str, object]]] = field(default_factory=list)
+    to_come: list[tuple[datetime, Incident]] = field(default_factory=list)
 
     def tell(self, recipes: Sequence[Recipe]) -> None:
         """From the first campaign to now. The organization must have nothing of it yet."""
         for recipe in sorted(recipes, key=lambda recipe: -recipe.started):
             self._begin(recipe)
         told = self.plot.bursts[0].at - timedelta(days=1)
+        self.to_come = list(incidents(self.now))
         for burst in self.plot.bursts:
+            self._incidents(burst.at)
             for recipe in recipes:
                 self._press_issue(recipe, told, burst.at)
                 self._stop(recipe, told, burst.at)
             told = burst.at
             self._happen(burst)
+        self._incidents(self.now)
         self._clicks(self.plot.clickings)
-        self._finish()
+        with clock.as_of(self.now - timedelta(minutes=4)):
+            release(organization=self.organization)
+
+    def _incidents(self, until: datetime) -> None:
+        scene = Scene(self.organization, self.actor, self.key_actor, self.random)
+        while self.to_come and self.to_come[0][0] <= until:
+            moment, happens = self.to_come.pop(0)
+            with clock.as_of(moment), tenant(self.organization):
+                happens(scene)
 
     def _begin(self, recipe: Recipe) -> None:
         terms = CampaignTerms(name=recipe.name, currency=recipe.currency, **recipe.terms)
@@ -234,8 +243,6 @@ class Story:
     def _unknown_to_stripe(self) -> frozenset[str]:
         return frozenset(person.email for person in self.plot.everybody if not person.known_to_stripe)
 
-    # What makes it a story
-
     def _clicks(self, clickings: Sequence[Clicking]) -> None:
         with tenant(self.organization):
             Click.objects.bulk_create(
@@ -248,88 +255,4 @@ class Story:
                     by_bot=clicking.by_bot,
                 )
                 for clicking in clickings
-            )
-
-    def _finish(self) -> None:
-        with tenant(self.organization):
-            self._goodwill()
-            self._second_thoughts()
-            self._broken_webhook()
-            self._deduct()
-        with clock.as_of(self.now - timedelta(minutes=4)):
-            release(organization=self.organization)
-
-    def _goodwill(self) -> None:
-        gifts = ((6, 1500, "Sorry about the late delivery"), (3, 2000, "Featured our beans in a blog post"))
-        everybody = [one for one in self.participants.values() if one.campaign.fulfilment_method == STRIPE_CREDIT]
-        for days, amount, reason in gifts:
-            participant = self.random.choice(everybody)
-            with clock.as_of(self.now - timedelta(days=days, minutes=37)):
-                reward_give(
-                    organization=self.organization,
-                    participant=participant,
-                    amount=amount,
-                    reason=reason,
-                    actor=self.actor,
-                )
-
-    def _broken_webhook(self) -> None:
-        """An event that could not be worked off when it came, for a person to replay; of somebody unknown here."""
-        last = InboundEvent.objects.order_by("-pk").first()
-        if last is None:
-            return
-        body = json.loads(bytes(last.body))
-        stranger = {
-            "customer": "cus_sampleStranger",
-            "receipt_email": "passer-by@example.com",
-            "id": "pi_sampleStranger",
-        }
-        body["id"] = "evt_sampleStranger" + self.organization.mode.lower()
-        body["data"]["object"] |= stranger | {"latest_charge": "ch_sampleStranger"}
-        event = self._stored(body, self.now - timedelta(days=1, hours=2))
-        event.status, event.attempts = InboundStatus.FAILED, 7
-        event.reason = "OperationalError: canceling statement due to lock timeout"
-        event.save(force_insert=True)
-
-    def _deduct(self) -> None:
-        """Two purchases come back after their rewards were given by hand: one is taken back, the other waits."""
-        issued = Reward.objects.filter(
-            status=RewardStatus.AVAILABLE, method=MANUAL, event__source=Source.API, event__net_amount__gt=0
-        )
-        for place, reward in enumerate(issued.select_related("event").order_by("-amount", "pk")[:2]):
-            event = reward.event
-            if event is None or event.transaction_id is None:
-                continue
-            with clock.as_of(self.now - timedelta(days=3, hours=2 * place)):
-                result = transaction_reverse(
-                    organization=self.organization,
-                    campaign_id=event.campaign_id,
-                    transaction_id=event.transaction_id,
-                    report=ReversalReport(refund_id=f"return-{event.transaction_id}", amount=None),
-                    actor=self.key_actor,
-                )
-            due = [each for each in result.rewards if each.status == RewardStatus.PENDING_DEDUCTION]
-            if place == 0:
-                with clock.as_of(self.now - timedelta(hours=20)):
-                    for deduction in due:
-                        reward_deduct(organization=self.organization, reward=deduction, actor=self.actor)
-
-    def _second_thoughts(self) -> None:
-        """One event that was marked by mistake and undone, and one participant who may earn no more."""
-        by_hand = (
-            QualifyingEvent.objects.filter(source=Source.HAND, rewards__status=RewardStatus.EARNED)
-            .exclude(rewards__type=RewardType.ONE_TIME)
-            .order_by("-pk")
-            .first()
-        )
-        if by_hand is not None:
-            with clock.as_of(self.now - timedelta(hours=5)):
-                event_undo(organization=self.organization, event=by_hand, actor=self.actor)
-        banned = self.random.choice([one for one in self.participants.values() if one.referred_by_id is None])
-        with clock.as_of(self.now - timedelta(days=2, hours=3)):
-            participant_ban(
-                organization=self.organization,
-                participant=banned,
-                reason="Shared the link as an advertisement on coupon sites",
-                actor=self.actor,
             )

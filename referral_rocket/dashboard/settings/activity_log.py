@@ -121,4 +121,6 @@ _SAID: tuple[tuple[str, Callable[[Any], str]], ...] = (
 def _details(data: Mapping[str, Any]) -> str:
     """`Earned → Due, holding period over`."""
     parts = [say(data[name]) for name, say in _SAID if data.get(name) not in (None, "")]
+    # `Earned, earned` says nothing more than `Earned`.
+    parts = [part for at, part in enumerate(parts) if part.lower() not in map(str.lower, parts[:at])]
     return ", ".join(parts).replace("→,", "→")
