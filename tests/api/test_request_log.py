@@ -1,5 +1,6 @@
 """Each call that came with a key has its line in the log, without what it carried."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from django.test import Client
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.api import request_log
 from referral_rocket.api.models import ApiRequest
+from referral_rocket.api.tasks import LOG_KEPT, first_id_of, forget_old_log
+from referral_rocket.kit.clock import wall
 from tests.api.client import Caller
 from tests.api.conftest import Scene
 
@@ -54,3 +57,18 @@ def test_a_log_that_can_not_be_written_fails_no_call(api: Caller, monkeypatch: p
     monkeypatch.setattr(request_log, "connection", Broken())
     api.get("/campaigns")
     assert request_log.unwritten._value.get() - before == 1
+
+
+def test_old_lines_are_forgotten(api: Caller, stranger: Caller) -> None:
+    for caller in (api, stranger):
+        caller.get("/campaigns")
+    (line,) = lines(api)
+    with tenant(api.organization):
+        ApiRequest.objects.filter(pk=line.pk).delete()
+        line.pk = first_id_of(wall() - LOG_KEPT - timedelta(minutes=1))
+        line.save(force_insert=True)
+        line.pk = first_id_of(wall() - LOG_KEPT + timedelta(minutes=1))
+        line.save(force_insert=True)
+    assert forget_old_log() == 1
+    assert [each.pk for each in lines(api)] == [line.pk]
+    assert len(lines(stranger)) == 1
