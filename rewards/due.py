@@ -99,9 +99,8 @@ def free_rewards(chosen: DueFilter) -> QuerySet[Reward]:
 
 @dataclass(frozen=True)
 class FreeSum:
-    """Rows of the table with something to select, and in each currency the number and sum of what can be selected."""
+    """In each currency the number and sum of what can be selected."""
 
-    rows: int
     sums: Sequence[tuple[str, int, int]]
 
     @property
@@ -112,13 +111,9 @@ class FreeSum:
 def free_sum(chosen: DueFilter) -> FreeSum:
     """One query."""
     rows = (
-        free_rewards(chosen)
-        .values("currency")
-        .annotate(rows=Count("participant_id", distinct=True), number=Count("pk"), total=Sum("amount"))
-        .order_by("currency")
+        free_rewards(chosen).values("currency").annotate(number=Count("pk"), total=Sum("amount")).order_by("currency")
     )
-    found = list(rows)
-    return FreeSum(sum(row["rows"] for row in found), [(row["currency"], row["number"], row["total"]) for row in found])
+    return FreeSum([(row["currency"], row["number"], int(row["total"])) for row in rows])
 
 
 def due_rows(
@@ -132,23 +127,17 @@ def due_rows(
     """At most `limit` rows in order of `sort` (a key of SORTS, `-` in front for descending), from a position on.
 
     `after` and `before` are the `position` of a row; with `before` the rows right before it are answered, in the same
-    order. Two queries.
+    order. Three queries: all rewards are grouped by what the order needs, and only the page's rows are looked at closer.
     """
     descending = sort.startswith("-")
     column = SORTS[sort.removeprefix("-")]
+    # The name is in another table, and costs a join of everything: only where it is the order.
+    by_name = {"who": _WHO} if column == "who" else {}
     grouped = (
         due_rewards(chosen)
-        .annotate(who=_WHO, free=Case(When(_is_free(), then=True), default=False))
-        .values("participant_id", "customer_id", "currency", "who")
-        .annotate(
-            number=Count("pk"),
-            total=Sum("amount"),
-            oldest=Min("due_at"),
-            free_number=Count("pk", filter=Q(free=True)),
-            free_total=Coalesce(Sum("amount", filter=Q(free=True)), Value(0)),
-            ordered_number=Count("pk", filter=Q(fulfilment_kind=FulfilmentKind.WEBHOOK)),
-            waiting_number=Count("pk", filter=Q(waiting_for=WaitingFor.RECIPIENT)),
-        )
+        .annotate(**by_name)
+        .values("participant_id", "customer_id", "currency", *by_name)
+        .annotate(number=Count("pk"), total=Sum("amount"), oldest=Min("due_at"))
     )
     backwards = before is not None
     position = before if backwards else after
@@ -160,7 +149,29 @@ def due_rows(
     if backwards:
         rows.reverse()
     customers = Customer.objects.in_bulk([row["customer_id"] for row in rows])
-    return [_row(row, customers[row["customer_id"]], column) for row in rows]
+    details = _details(chosen, [row["participant_id"] for row in rows])
+    return [
+        _row(row, customers[row["customer_id"]], details[row["participant_id"], row["currency"]], column)
+        for row in rows
+    ]
+
+
+def _details(chosen: DueFilter, participants: Sequence[UUID]) -> dict[tuple[UUID, str], Mapping[str, Any]]:
+    """How much of each row a batch can take, and what becomes of the rest."""
+    rows = (
+        due_rewards(chosen)
+        .filter(participant__in=participants)
+        .annotate(free=Case(When(_is_free(), then=True), default=False))
+        .values("participant_id", "currency")
+        .annotate(
+            free_number=Count("pk", filter=Q(free=True)),
+            free_total=Coalesce(Sum("amount", filter=Q(free=True)), Value(0)),
+            ordered_number=Count("pk", filter=Q(fulfilment_kind=FulfilmentKind.WEBHOOK)),
+            waiting_number=Count("pk", filter=Q(waiting_for=WaitingFor.RECIPIENT)),
+        )
+        .order_by()
+    )
+    return {(row["participant_id"], row["currency"]): row for row in rows}
 
 
 def _beyond(column: str, falling: bool, position: Sequence[Any]) -> Q:
@@ -173,7 +184,7 @@ def _beyond(column: str, falling: bool, position: Sequence[Any]) -> Q:
     )
 
 
-def _row(row: Mapping[str, Any], customer: Customer, column: str) -> DueRow:
+def _row(row: Mapping[str, Any], customer: Customer, details: Mapping[str, Any], column: str) -> DueRow:
     return DueRow(
         participant_id=row["participant_id"],
         customer=customer,
@@ -181,10 +192,10 @@ def _row(row: Mapping[str, Any], customer: Customer, column: str) -> DueRow:
         number=row["number"],
         total=int(row["total"]),
         oldest=row["oldest"],
-        free_number=row["free_number"],
-        free_total=int(row["free_total"]),
-        waiting_number=row["waiting_number"],
-        ordered_number=row["ordered_number"],
+        free_number=details["free_number"],
+        free_total=int(details["free_total"]),
+        waiting_number=details["waiting_number"],
+        ordered_number=details["ordered_number"],
         position=(row[column], str(row["participant_id"]), row["currency"]),
     )
 

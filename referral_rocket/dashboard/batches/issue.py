@@ -199,16 +199,16 @@ def _notes(plan: Plan, line: MenuLine) -> list[str]:
     waiting = sum(reward.waiting_for == WaitingFor.RECIPIENT for reward in free)
     if waiting and line.choice.connection is not None:
         notes.append(
-            f"{_rewards(waiting)} known as waiting for a recipient: the provider didn't find the person. Without a change"
-            " there or on the participant's page, that will happen again."
+            f"{_rewards(waiting)} couldn't be sent before: the provider didn't find the person. Without a change there or"
+            " on the participant's page, that will happen again."
         )
     others = sorted({reward.fulfilment_method for reward in free} - {line.choice.method})
     if others:
         number = sum(reward.fulfilment_method != line.choice.method for reward in free)
         names = " and ".join(method_name(method) for method in others)
-        notes.append(f"{_rewards(number)} meant to be issued another way ({names}). This issues them here instead.")
+        notes.append(f"{_rewards(number)} meant to be issued another way ({names}): here, this way is used instead.")
     return notes
 
 
 def _rewards(number: int) -> str:
-    return "1 reward is" if number == 1 else f"{number} rewards are"
+    return "1 reward" if number == 1 else f"{number} rewards"
