@@ -200,7 +200,17 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = False
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 0.2, "socket_connect_timeout": 0.2, "retry_on_timeout": False}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 0.2,
+    "socket_connect_timeout": 0.2,
+    "retry_on_timeout": False,
+    # Without these kombu tries for six seconds to connect, and whoever nudges waits for it. A worker that connects has
+    # its own, endless, patience.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 CELERY_REDIS_SOCKET_TIMEOUT = 0.2
 CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 0.2
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

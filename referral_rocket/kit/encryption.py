@@ -30,7 +30,7 @@ def decrypt(token: str) -> str:
     """Raises UndecryptableSecret where no key fits or the token was tampered with."""
     try:
         return _box(tuple(settings.ENCRYPTION_KEYS)).decrypt(token.encode("ascii")).decode()
-    except InvalidToken as error:
+    except (InvalidToken, UnicodeEncodeError) as error:
         raise UndecryptableSecret("no key of ENCRYPTION_KEYS opens this secret") from error
 
 

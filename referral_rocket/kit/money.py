@@ -14,6 +14,7 @@ from iso4217 import Currency
 
 # A bigint holds 9.2e18; a tenth of that leaves room for sums. Larger amounts are refused at the edge.
 MAXIMUM_AMOUNT = 10**15
+_LARGEST_EXPONENT = 18
 
 
 class InvalidAmount(ValueError):
@@ -86,6 +87,11 @@ def parse_money(text: str, currency: str) -> int:
         raise InvalidAmount("Enter an amount such as 12.50, without a currency sign.") from error
     if not value.is_finite() or value <= 0:
         raise InvalidAmount("Enter an amount above 0.")
+    # Before any arithmetic: an exponent of a million digits would overflow it.
+    if value.adjusted() > _LARGEST_EXPONENT:
+        raise InvalidAmount("This amount is too large.")
+    if value.adjusted() < -_LARGEST_EXPONENT:
+        raise InvalidAmount(f"{currency} has {digits(currency)} decimals; enter no more.")
     minor = value.scaleb(digits(currency))
     if minor != minor.to_integral_value():
         raise InvalidAmount(f"{currency} has {digits(currency)} decimals; enter no more.")
