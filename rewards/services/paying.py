@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from participants.attributing import payments_attribute
 from participants.models import Attribution, Participant, Payment, QualifyingEvent
-from participants.payments import attribute
 from referral_rocket.accounts.models import Organization
 from rewards.errors import EventRefused, RewardsError
 from rewards.services.earning import DUPLICATE, EventReport, EventResult, events_ask_again, events_record
@@ -18,17 +18,17 @@ def payments_count(*, organization: Organization, payments: Sequence[Payment]) -
     """Record the payments as events where they match, and say for each payment, in words, what came of it."""
     said: dict[UUID, list[str]] = defaultdict(list)
     reports: list[tuple[Payment, EventReport]] = []
+    told = [payment for payment in payments if not _obstacle(payment)]
+    attributed = payments_attribute(organization=organization, payments=told, actor=ACTOR)
     for payment in payments:
-        obstacle = _obstacle(payment)
-        if obstacle:
-            said[payment.pk].append(obstacle)
+        if payment.pk not in attributed:
+            said[payment.pk].append(_obstacle(payment))
             continue
-        attributed = attribute(organization=organization, payment=payment, actor=ACTOR)
-        if not attributed.participants:
+        whose = attributed[payment.pk]
+        if not whose.participants:
             said[payment.pk].append("The payment is of nobody who takes part in a campaign.")
         reports += [
-            (payment, _report(payment, participant, own_code=attributed.own_code))
-            for participant in attributed.participants
+            (payment, _report(payment, participant, own_code=whose.own_code)) for participant in whose.participants
         ]
     known = _known([payment for payment, _ in reports])
     late = _earned_late(organization, known.values())

@@ -1,4 +1,4 @@
-"""`.env.example` lists every setting that is read from the environment, and no other."""
+"""`.env.example` lists every setting that is read from the environment or by compose, and no other."""
 
 import re
 from pathlib import Path
@@ -15,4 +15,5 @@ def test_it_works() -> None:
     example = (PROJECT / ".env.example").read_text()
     listed = set(re.findall(r"^(?:# )?([A-Z_]+)=", example, flags=re.MULTILINE))
 
-    assert listed == read
+    compose = (PROJECT / "docker-compose.yml").read_text()
+    assert listed == read | set(re.findall(r"\$\{([A-Z_]*PASSWORD)", compose))

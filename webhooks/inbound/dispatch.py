@@ -23,8 +23,9 @@ from integrations.base import CustomerSeen, Fact, Ignored, PaymentJoined, Paymen
 from integrations.errors import UnreadableEvent
 from integrations.models import Connection, ConnectionStatus
 from integrations.services import connection_heard
+from participants.attributing import customer_seen
 from participants.models import Payment
-from participants.payments import Seen, customer_seen, payment_referred_to, payment_seen
+from participants.payments import Ledger
 from participants.reversals import ReversalReport
 from referral_rocket.accounts.models import Mode, Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
@@ -133,23 +134,23 @@ class _Reading:
     said: list[str] = field(default_factory=list)
     used: bool = False
 
+    def take(self, payment: Payment) -> None:
+        self.used = True
+        self.payments.append(payment)
+
 
 def _process(organization: Organization, events: Sequence[InboundEvent]) -> None:
     """All messages are put together first, then the payments are counted: a code in the last message counts too."""
     readings = [_read(organization, event) for event in events]
-    for reading in readings:
-        for fact in reading.facts:
-            _apply(organization, reading, fact)
-    # Read anew: a row may have proved to be the same payment as another one since, which then counts for both.
-    order = dict.fromkeys(payment.pk for reading in readings for payment in reading.payments)
-    touched = Payment.objects.select_related("connection").in_bulk(list(order))
-    payments = [touched[pk] for pk in order if touched[pk].same_as_id is None]
+    ledger = _put_together(organization, readings)
+    touched = {payment.pk: ledger.payment_of(payment) for reading in readings for payment in reading.payments}
+    payments = list({payment.pk: payment for payment in touched.values()}.values())
     counted = payments_count(organization=organization, payments=payments)
-    payments_settle(organization=organization, payments=touched.values(), actor=ACTOR)
+    payments_settle(organization=organization, payments=payments, actor=ACTOR)
     now = clock.wall()
     for reading in readings:
         for payment in reading.payments:
-            reading.said += counted.get(touched[payment.pk].same_as_id or payment.pk, [])
+            reading.said += counted.get(touched[payment.pk].pk, [])
         event = reading.event
         event.status = InboundStatus.PROCESSED if reading.used else InboundStatus.IGNORED
         event.reason = " ".join(dict.fromkeys(reading.said))[:500]
@@ -158,6 +159,27 @@ def _process(organization: Organization, events: Sequence[InboundEvent]) -> None
     for connection in {reading.event.connection for reading in readings}:
         heard = [reading.event.received_at for reading in readings if reading.event.connection_id == connection.pk]
         connection_heard(connection=connection, at=max(heard))
+
+
+def _put_together(organization: Organization, readings: Sequence[_Reading]) -> Ledger:
+    """Payments, customers' ids and reversals of the messages, written."""
+    ledger = Ledger(organization)
+    facts = [fact for reading in readings for fact in reading.facts]
+    ledger.load(
+        {reading.event.connection for reading in readings},
+        [fact for fact in facts if isinstance(fact, PaymentSeen)],
+        [ref for fact in facts if isinstance(fact, PaymentJoined | ReversalSeen) for ref in fact.references],
+    )
+    reversals: list[tuple[Payment, ReversalReport]] = []
+    for reading in readings:
+        for fact in reading.facts:
+            _apply(organization, ledger, reading, fact, reversals)
+    ledger.write()
+    for payment, report in reversals:
+        payment_reverse(organization=organization, payment=ledger.payment_of(payment), report=report, actor=ACTOR)
+    for older, younger in ledger.absorbed:
+        payment_absorbed(organization=organization, older=older, younger=younger, actor=ACTOR)
+    return ledger
 
 
 def _read(organization: Organization, event: InboundEvent) -> _Reading:
@@ -174,23 +196,30 @@ def _read(organization: Organization, event: InboundEvent) -> _Reading:
     return reading
 
 
-def _apply(organization: Organization, reading: _Reading, fact: Fact) -> None:
+def _apply(
+    organization: Organization,
+    ledger: Ledger,
+    reading: _Reading,
+    fact: Fact,
+    reversals: list[tuple[Payment, ReversalReport]],
+) -> None:
     connection: Connection = reading.event.connection
     if connection.status == ConnectionStatus.DISCONNECTED and not isinstance(fact, Ignored | ReversalSeen):
         reading.said.append("The connection is disconnected: only refunds and disputes still count.")
     elif isinstance(fact, Ignored):
         reading.said.append(fact.reason)
     elif isinstance(fact, PaymentSeen):
-        _take(organization, reading, payment_seen(organization=organization, connection=connection, fact=fact))
+        reading.take(ledger.seen(connection, fact))
     elif isinstance(fact, PaymentJoined):
-        _take(organization, reading, payment_referred_to(organization, connection, fact.references))
+        reading.take(ledger.referred_to(connection, fact.references))
     elif isinstance(fact, CustomerSeen):
         found = customer_seen(organization=organization, connection=connection, fact=fact)
         reading.used = found is not None
         reading.said.append("The customer's id was noted." if found else "No customer here has this e-mail.")
     elif isinstance(fact, ReversalSeen):
-        _take(organization, reading, payment_referred_to(organization, connection, fact.references))
-        payment_reverse(organization=organization, payment=reading.payments[-1], report=_reversal(fact), actor=ACTOR)
+        payment = ledger.referred_to(connection, fact.references)
+        reading.take(payment)
+        reversals.append((payment, _reversal(fact)))
         reading.said.append(f"{fact.kind.capitalize()} {fact.refund_id}: {fact.status.lower()}.")
 
 
@@ -203,10 +232,3 @@ def _reversal(fact: ReversalSeen) -> ReversalReport:
         cumulative=fact.cumulative,
         occurred_at=fact.occurred_at,
     )
-
-
-def _take(organization: Organization, reading: _Reading, seen: Seen) -> None:
-    reading.used = True
-    reading.payments.append(seen.payment)
-    for younger in seen.absorbed:
-        payment_absorbed(organization=organization, older=seen.payment, younger=younger, actor=ACTOR)
