@@ -167,6 +167,7 @@ def test_a_week_passes_and_a_reward_is_due(in_test: Visitor) -> None:
     assert "1 reward became due." in str(message)
     with tenant(in_test.organization):
         assert Reward.objects.get().status == "PENDING"
+    assert "7 days ahead of the wall clock" in text(in_test.get("test_clock"))
     in_test.organization.refresh_from_db()
     assert abs(in_test.organization.clock_offset - timedelta(days=7)) < timedelta(minutes=1)
 

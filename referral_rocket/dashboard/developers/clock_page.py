@@ -62,10 +62,20 @@ def test_clock(request: Any) -> HttpResponse:
         "form": form,
         "steps": STEPS,
         "now": clock.now(organization),
-        "ahead": organization.clock_offset,
+        "ahead": _in_words(organization.clock_offset),
         "twin": None if organization.is_test else organization.test_organization,
     }
     return render(request, "developers/clock.html", context, status=422 if form.is_bound else 200)
+
+
+def _in_words(offset: timedelta) -> str:
+    """`8 days` or `5 hours`; "" for less than a minute. A step of a day is a few milliseconds short of one."""
+    minutes = round(offset / timedelta(minutes=1))
+    for unit, size in (("day", 24 * 60), ("hour", 60), ("minute", 1)):
+        if minutes >= size:
+            count = minutes // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return ""
 
 
 def _advance(request: Any, organization: Organization, form: ClockForm) -> bool:

@@ -81,7 +81,7 @@ def undo_event(request: Any, event_id: UUID) -> HttpResponse:
     event = get_object_or_404(QualifyingEvent.objects.select_related("participant"), pk=event_id)
     try:
         event_undo(organization=request.organization, event=event, actor=request.actor)
-        messages.success(request, "The event was undone and its rewards are canceled.")
+        messages.success(request, "The event was undone, and what it earned is canceled.")
     except EventNotUndoable as error:
         messages.error(request, error.message)
     return _back(request, event.participant)
