@@ -204,8 +204,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 0.2,
     "socket_connect_timeout": 0.2,
     "retry_on_timeout": False,
-    # Without these kombu tries for six seconds to connect, and whoever nudges waits for it. A worker that connects has
-    # its own, endless, patience.
+    # Without these kombu tries for six seconds to connect, and whoever nudges waits for it. A worker's own
+    # attempts to connect don't look at them.
     "max_retries": 1,
     "interval_start": 0,
     "interval_step": 0,
