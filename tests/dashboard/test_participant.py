@@ -8,12 +8,14 @@ from django.contrib.messages import get_messages
 
 from campaigns.models import Beneficiary, Campaign, CampaignStatus
 from participants.models import Participant, QualifyingEvent
+from participants.reversals import ReversalReport
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
 from rewards.models import Reward
 from rewards.services import issuing
+from rewards.services.reversing import transaction_reverse
 from rewards.states import RewardStatus, RewardType
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, text
@@ -235,6 +237,29 @@ def test_ban_and_back(marketer: Visitor, organization: Organization, ada: Partic
 
 
 # The page
+
+
+def test_the_balance_and_what_a_refund_left(
+    marketer: Visitor, organization: Organization, ada: Participant, bob: Participant
+) -> None:
+    marketer.post("event_mark", bob.pk, **PURCHASE)
+    with tenant(organization):
+        rewards = list(Reward.objects.filter(participant=ada))
+    factories.batch(organization, rewards)
+    issuing.run(seconds=5)
+    with tenant(organization):
+        transaction_reverse(
+            organization=organization,
+            campaign_id=bob.campaign_id,
+            transaction_id="order-1",
+            report=ReversalReport(refund_id="re_1", amount=2495),
+            actor="system:test",
+        )
+    page = marketer.get("participant", ada.pk)
+    (balance,) = page.context["balances"]
+    assert (balance.due, balance.issued, balance.waiting, balance.to_take_back) == (0, 1200, 0, 600)
+    assert "To take back" in text(page)
+    assert "$24.95</span> left after refunds" in text(marketer.get("participant", bob.pk))
 
 
 def test_a_viewer_sees_no_actions(organization: Organization, bob: Participant) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, Sum
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -35,6 +35,7 @@ class Balance:
     waiting: int
     due: int
     issued: int
+    to_take_back: int
 
 
 @dataclass(frozen=True)
@@ -103,21 +104,26 @@ def _transitions(rewards: Sequence[Reward]) -> QuerySet[RewardTransition]:
 
 
 def _balances(participant: Participant) -> list[Balance]:
+    # Summed in the database: not only over the rewards that are listed.
+    rows = (
+        Reward.objects.filter(participant=participant)
+        .values_list("currency", "status")
+        .annotate(Sum("amount"))
+        .order_by("currency")
+    )
     sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    # Not only the rewards that are listed.
-    for currency, status, amount in Reward.objects.filter(participant=participant).values_list(
-        "currency", "status", "amount"
-    ):
-        sums[currency][status] += amount
+    for currency, status, amount in rows:
+        sums[currency][status] = amount
     return [
         Balance(
             currency,
             waiting=by_status[RewardStatus.EARNED],
             due=by_status[RewardStatus.PENDING],
             issued=by_status[RewardStatus.AVAILABLE],
+            to_take_back=by_status[RewardStatus.PENDING_DEDUCTION],
         )
-        for currency, by_status in sorted(sums.items())
-    ] or [Balance(participant.campaign.currency, 0, 0, 0)]
+        for currency, by_status in sums.items()
+    ] or [Balance(participant.campaign.currency, 0, 0, 0, 0)]
 
 
 def _tree(participant: Participant) -> Tree:
