@@ -59,7 +59,7 @@ def test_it_works(campaign: Campaign, marketer: Visitor, connection: Connection,
 
     issuing.run(seconds=5)
     page = text(marketer.get("batch", batch.pk))
-    assert "hx-trigger" not in page
+    assert 'hx-trigger="every 1s"' not in page
     assert "Sandbox" in page
     rewarded, not_rewarded = (
         page.split('id="rewarded"')[1],
