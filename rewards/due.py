@@ -206,7 +206,7 @@ def rewards_of_row(chosen: DueFilter, participant_id: UUID, currency: str) -> Qu
         due_rewards(chosen)
         .filter(participant=participant_id, currency=currency)
         .annotate(free=Case(When(_is_free(), then=True), default=False))
-        .select_related("event", "rule", "campaign")
+        .select_related("event__participant__customer", "rule", "campaign")
         .prefetch_related("decisions")
         .order_by("due_at", "pk")
     )

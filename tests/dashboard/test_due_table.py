@@ -60,10 +60,12 @@ def test_it_works(campaign: Campaign, marketer: Visitor) -> None:
 def test_opens_to_its_rewards_with_why(campaign: Campaign, marketer: Visitor) -> None:
     ada = earns(campaign, "Ada", 10_000)
     with tenant(campaign.organization):
-        reward = Reward.objects.get()
+        reward = Reward.objects.select_related("event__participant__customer").get()
+        assert reward.event is not None
+        friend = reward.event.participant.customer
     opened = text(marketer.get("due_row", campaign.pk, ada.pk, "USD"))
     assert "$10.00" in opened
-    assert f"purchase {reward.transaction_id}" in opened
+    assert f"purchase {reward.transaction_id} by {friend}" in opened
     assert marketer.url("reward", reward.pk) in opened
     assert "<html" not in opened
 
