@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.signals import request_finished, request_started
@@ -19,11 +19,13 @@ class Caller:
 
     organization: Organization
     token: str
+    # Kept, since each new one sets the whole middleware up again.
+    client: Client = field(default_factory=lambda: Client(raise_request_exception=False))
 
     def call(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
         """The raw answer. `body` is sent as JSON; bytes as they are."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
-        return Client(raise_request_exception=False).generic(
+        return self.client.generic(
             method,
             f"/api/v1{path}",
             content,
