@@ -1,0 +1,244 @@
+"""No list and no look-up reads a whole table, as PostgreSQL plans it for the application's role under its policies."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from integrations.base import PaymentSeen, Reference
+from participants.models import Customer, Participant, Payment, ProviderCustomer, QualifyingEvent
+from participants.payments import Ledger
+from participants.selectors import (
+    customer_by_email,
+    customers_beginning_with,
+    events,
+    has_counted_event,
+    participant_by_code,
+    participants,
+    shared_link,
+)
+from referral_rocket.accounts.models import Scope
+from referral_rocket.accounts.scoping import every_organization, tenant
+from referral_rocket.accounts.services import api_key_create
+from referral_rocket.activity.models import Activity
+from referral_rocket.kit.clock import wall
+from referral_rocket.kit.leases import Lease
+from rewards import selectors
+from rewards.due import DueFilter, due_rows, free_sum, rewards_of_row
+from rewards.models import BatchItem
+from rewards.services import issuing
+from rewards.services.batches import Selection, batch_plan
+from rewards.services.claims import claimed
+from rewards.services.earning import decisions_and_rewards
+from rewards.services.releasing import release
+from rewards.services.standing import Scene, load
+from tests.project.crowd import BIG, gather
+from webhooks.inbound import dispatch
+from webhooks.inbound.models import InboundEvent
+
+# A million rows on a busy machine take their time.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.timeout(900)]
+
+Row = dict[str, Any]
+PAGE = 50
+
+
+def nodes(plan: Row) -> Iterator[Row]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from nodes(below)
+
+
+def whole_reads(sql: str) -> list[str]:
+    """The big tables that a statement would read from end to end."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+        (answer,) = cursor.fetchone()
+    plans = json.loads(answer) if isinstance(answer, str) else answer
+    return [
+        node["Relation Name"]
+        for node in nodes(plans[0]["Plan"])
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] in BIG
+    ]
+
+
+@contextmanager
+def looked_at(found: list[str], name: str, scope: Callable[[], Any]) -> Iterator[None]:
+    """Adds to `found` each statement of the block that reads a big table from end to end."""
+    with CaptureQueriesContext(connection) as captured:
+        yield
+    statements = [query["sql"] for query in captured.captured_queries]
+    with scope():
+        for sql in dict.fromkeys(statements):
+            if sql.lstrip().upper().startswith(("SELECT", "WITH", "UPDATE", "DELETE")) and "set_config" not in sql:
+                found += [f"{name}: {table}: {sql[:400]}" for table in whole_reads(sql)]
+
+
+def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
+    campaign, reward, event = one["campaign"], one["reward"], one["event"]
+    participant, customer, batch, link = one["participant"], one["customer"], one["batch"], one["connection"]
+    intent = PaymentSeen(
+        references=(Reference("payment_intent", "pi_new"),),
+        transaction_id="pi_new",
+        transaction_rank=2,
+        amount=12000,
+        currency="USD",
+        occurred_at=wall(),
+        provider_customer_id="cus_4101",
+    )
+    lane = issuing._Lane(organization, link, Lease.new())
+    return {
+        "participants of a campaign": lambda: list(participants(campaign.pk).order_by("-id")[:PAGE]),
+        "participants": lambda: list(participants().order_by("-id")[:PAGE]),
+        "participants on a later page": lambda: list(
+            participants().filter(pk__lt=participant.pk).order_by("-id")[:PAGE]
+        ),
+        "participants by prefix": lambda: list(
+            participants().filter(customer__in=customers_beginning_with("crowd4101@")).order_by("-id")[:PAGE]
+        ),
+        "participants of a customer": lambda: list(Participant.objects.filter(customer=customer)),
+        "who was referred": lambda: list(Participant.objects.filter(referred_by=participant).order_by("-id")[:PAGE]),
+        "a code": lambda: participant_by_code(campaign.pk, "code4101"),
+        "a customer by e-mail": lambda: customer_by_email("Crowd4101@example.com"),
+        "a customer by external id": lambda: Customer.objects.filter(external_id="u_4101").first(),
+        "customers by prefix": lambda: list(customers_beginning_with("Name 4101")[:PAGE]),
+        "a customer by the provider's id": lambda: ProviderCustomer.objects.filter(
+            provider="stripe", provider_id="cus_4101"
+        ).first(),
+        "events": lambda: list(events().order_by("-id")[:PAGE]),
+        "events of a campaign": lambda: list(events().filter(campaign=campaign).order_by("-id")[:PAGE]),
+        "events by transaction": lambda: list(events().filter(transaction_id="order_4101").order_by("-id")[:PAGE]),
+        "events of a participant": lambda: list(events().filter(participant=participant).order_by("-id")[:PAGE]),
+        "an event of a campaign's transaction": lambda: QualifyingEvent.objects.filter(
+            campaign=campaign, transaction_id="order_4101", undone_at__isnull=True
+        ).first(),
+        "whether an event has counted": lambda: has_counted_event(participant, besides_payment=event.payment_id),
+        "decisions and rewards": lambda: decisions_and_rewards([event.pk]),
+        "what counted before": lambda: load(
+            Scene(campaign, list(campaign.rules.all()), [participant], [event.pk]), organization.zone
+        ),
+        "payments by reference": lambda: Ledger(organization).load(
+            [link], [], [Reference("payment_intent", "pi_4101")]
+        ),
+        "the other half of a payment": lambda: Ledger(organization).load([link], [intent], []),
+        "payments of a customer": lambda: list(Payment.objects.filter(customer=customer).order_by("-occurred_at")),
+        "rewards": lambda: list(selectors.rewards().order_by("-id")[:PAGE]),
+        "rewards by status": lambda: list(selectors.rewards().filter(status="PENDING").order_by("-id")[:PAGE]),
+        "rewards of a campaign": lambda: list(selectors.rewards().filter(campaign=campaign).order_by("-id")[:PAGE]),
+        "rewards of a campaign by status": lambda: list(
+            selectors.rewards().filter(campaign=campaign, status="EARNED").order_by("-id")[:PAGE]
+        ),
+        "rewards of a participant": lambda: list(
+            selectors.rewards().filter(participant=participant).order_by("-id")[:PAGE]
+        ),
+        "rewards of a customer": lambda: list(selectors.rewards().filter(customer=customer).order_by("-id")[:PAGE]),
+        "rewards of an event": lambda: list(selectors.rewards().filter(event=event).order_by("-id")[:PAGE]),
+        "rewards by transaction": lambda: list(
+            selectors.rewards().filter(transaction_id="order_4101").order_by("-id")[:PAGE]
+        ),
+        "history of a reward": lambda: list(selectors.history(reward)),
+        "rewards on a later page": lambda: list(selectors.rewards().filter(pk__lt=reward.pk).order_by("-id")[:PAGE]),
+        "number of what is due": selectors.due_count,
+        "campaigns with rewards due": selectors.campaigns_due,
+        "the due table": lambda: due_rows(DueFilter(campaign.pk), limit=PAGE),
+        "the due table by oldest": lambda: due_rows(DueFilter(campaign.pk), sort="oldest", limit=PAGE),
+        "the due table by name": lambda: due_rows(DueFilter(campaign.pk), sort="name", limit=PAGE),
+        "the due table by prefix": lambda: due_rows(DueFilter(campaign.pk, search="crowd41"), limit=PAGE),
+        "what can be selected": lambda: free_sum(DueFilter(campaign.pk)),
+        "a row of the due table": lambda: list(rewards_of_row(DueFilter(campaign.pk), participant.pk, "USD")),
+        "a plan of all that is due": lambda: batch_plan(method="MANUAL", selection=Selection(campaign_id=campaign.pk)),
+        "who has claimed": lambda: claimed([reward.pk]),
+        "batches": lambda: list(selectors.batches().order_by("-id")[:PAGE]),
+        "items of a batch": lambda: list(selectors.items_of(batch, ["SUCCEEDED"]).order_by("id")[:PAGE]),
+        "numbers of a batch": lambda: selectors.batch_counts([batch]),
+        "why a batch didn't issue": lambda: selectors.reasons_for_no(batch),
+        "items of a reward": lambda: list(BatchItem.objects.filter(reward=reward)),
+        "items to issue": lambda: issuing._claim_items(lane, limit=50),
+        "activity": lambda: list(Activity.objects.order_by("-id")[:PAGE]),
+        "activity of a campaign": lambda: list(Activity.objects.filter(campaign_id=campaign.pk).order_by("-id")[:PAGE]),
+        "activity of a reward": lambda: list(Activity.objects.filter(subject_id=reward.pk).order_by("-id")[:PAGE]),
+        "inbound events": lambda: list(InboundEvent.objects.order_by("-id")[:PAGE]),
+        "inbound events of a connection": lambda: list(
+            InboundEvent.objects.filter(connection=link).order_by("-id")[:PAGE]
+        ),
+        "inbound events to work off": lambda: dispatch._claim(100),
+    }
+
+
+# These open their own door.
+def outside(organization: Any) -> dict[str, Callable[[], Any]]:
+    return {
+        "a share link": lambda: shared_link("CODE4101"),
+        "sweep of inbound events": lambda: dispatch._next_organization(set()),
+        "sweep of batches": issuing._next_lane,
+        "sweep of holding periods": lambda: release(organization=organization),
+    }
+
+
+def api(one: Row) -> list[str]:
+    campaign, reward, event, participant, customer = (
+        one[name].pk for name in ("campaign", "reward", "event", "participant", "customer")
+    )
+    return [
+        "campaigns",
+        f"campaigns/{campaign}/participants",
+        f"campaigns/{campaign}/participants?email=crowd4101@example.com",
+        f"campaigns/{campaign}/participants?referral_code=CODE4101",
+        f"campaigns/{campaign}/participants?external_id=u_4101",
+        f"campaigns/{campaign}/participants?customer_id={customer}",
+        f"participants/{participant}",
+        "events",
+        f"events?campaign_id={campaign}",
+        "events?transaction_id=order_4101",
+        f"events?participant_id={participant}",
+        f"events/{event}",
+        "rewards",
+        *(f"rewards?status={status}" for status in ("EARNED", "PENDING", "AVAILABLE", "CANCELED", "DEDUCTED")),
+        f"rewards?campaign_id={campaign}",
+        f"rewards?campaign_id={campaign}&status=PENDING",
+        f"rewards?customer_id={customer}",
+        f"rewards?participant_id={participant}",
+        f"rewards?event_id={event}",
+        "rewards?transaction_id=order_4101",
+        f"rewards/{reward}",
+        f"rewards/{reward}/history",
+        f"customers/{customer}",
+        f"customers/{customer}/rewards",
+        f"customers/{customer}/balance",
+        "reward-batches",
+        f"reward-batches/{one['batch'].pk}/items",
+        "connections",
+    ]
+
+
+def test_it_works(organization):
+    one = gather(organization)
+    found: list[str] = []
+
+    with tenant(organization):
+        assert whole_reads("SELECT * FROM participants_customer WHERE email_key LIKE '%4101%'"), (
+            "a search that no index serves must be found out"
+        )
+        assert not whole_reads(
+            f"SELECT * FROM participants_customer WHERE email_key = 'x' AND organization_id = '{organization.pk}'"
+        )
+        cases = inside_tenant(organization, one)
+    for name, call in cases.items():
+        with tenant(organization), looked_at(found, name, lambda: tenant(organization)):
+            call()
+    for name, call in outside(organization).items():
+        with looked_at(found, name, lambda: every_organization("plans")):
+            call()
+    token = api_key_create(organization=organization, name="all", scopes=Scope.values, user=None).token
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    for path in api(one):
+        with looked_at(found, path, lambda: every_organization("plans")):
+            answer = client.get(f"/api/v1/{path}")
+        assert answer.status_code == 200, (path, answer.content[:500])
+
+    assert found == []
