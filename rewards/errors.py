@@ -43,6 +43,12 @@ class InvalidReward(RewardsError):
         self.field = field
 
 
+class BudgetExhausted(InvalidReward):
+    """Nothing is left of the campaign's budget for a reward given by hand."""
+
+    code = "budget_exhausted"
+
+
 class EventRefused(RewardsError):
     """An event that can't be recorded: understood, but impossible. `code` says why."""
 

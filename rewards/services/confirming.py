@@ -18,6 +18,7 @@ from referral_rocket.kit.money import MAXIMUM_AMOUNT
 from rewards.errors import (
     AmountExceedsOwed,
     BeingIssued,
+    BudgetExhausted,
     FulfilledByMethod,
     InvalidReward,
     InvalidRewardTransition,
@@ -233,15 +234,18 @@ def reward_give(
 ) -> Reward:
     """A one-time reward, due at once (after review where its amount asks for it). It counts against the budget.
 
-    Raises InvalidReward.
+    Where that doesn't suffice the reward is what is left, with `uncut_amount` on record. Raises InvalidReward, and
+    BudgetExhausted where nothing is left.
     """
     if not 1 <= amount <= MAXIMUM_AMOUNT:
         raise InvalidReward("amount", f"An amount is from 1 to {MAXIMUM_AMOUNT}.")
     if participant.banned_at or participant.customer.erased_at:
         raise InvalidReward("participant_id", "This participant is banned or was erased, and earns nothing.")
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=participant.campaign_id)
-    if campaign.budget is not None and budget_used(campaign.pk) + amount > campaign.budget:
-        raise InvalidReward("amount", "The campaign's budget doesn't suffice for this.")
+    left = amount if campaign.budget is None else campaign.budget - budget_used(campaign.pk)
+    if left <= 0:
+        raise BudgetExhausted("amount", "The campaign's budget is used up.")
+    asked, amount = amount, min(amount, left)
     now = clock.now(organization)
     reward = Reward(
         organization=organization,
@@ -253,6 +257,7 @@ def reward_give(
         amount=amount,
         earned_amount=amount,
         target_amount=amount,
+        uncut_amount=asked if amount < asked else None,
         currency=campaign.currency,
         reason=reason,
         external_ref=external_ref,

@@ -122,8 +122,10 @@ def test_a_gift_counts_against_the_budget(scene_with: Callable[..., Scene]) -> N
     scene = scene_with(budget=600)
     body = {"participant_id": scene.ben["participant_id"], "amount": 400, "reason": "sorry"}
     scene.api.post("/rewards", body)
-    assert problem(scene.api.post("/rewards", body, expect=400)) == ("invalid", ("amount", "invalid"))
-    assert len(scene.api.get("/rewards")["data"]) == 1
+    cut = scene.api.post("/rewards", body)
+    assert (cut["amount"], cut["uncut_amount"]) == (200, 400)
+    assert problem(scene.api.post("/rewards", body, expect=422)) == ("budget_exhausted",)
+    assert len(scene.api.get("/rewards")["data"]) == 2
 
 
 def test_review_lets_a_reward_out_or_not(scene_with: Callable[..., Scene]) -> None:

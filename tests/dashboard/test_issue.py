@@ -147,7 +147,8 @@ def test_nothing_selected(campaign: Campaign, marketer: Visitor) -> None:
     assert 'name="preview"' not in text(page)
 
 
-def test_real_money_needs_the_number_typed(campaign: Campaign, marketer: Visitor) -> None:
+def test_real_money_needs_the_number_typed(campaign: Campaign, marketer: Visitor, settings: Any) -> None:
+    settings.PROVIDER_API_BASES = {}
     connection = factories.connection(campaign.organization)
     factories.due_rewards(campaign, 2)
     asked = {"campaign": campaign.pk, "everything": "1", "choice": f"STRIPE_CREDIT:{connection.pk}"}

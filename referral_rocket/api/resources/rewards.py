@@ -74,8 +74,8 @@ class RewardsView(ApiView):
         "Give a one-time reward",
         takes=RewardNew,
         answers={201: RewardShape},
-        refuses={422: ["unknown_participant"]},
-        about="Goodwill or an adjustment, due at once. It counts against the campaign's budget.",
+        refuses={422: ["unknown_participant", "budget_exhausted"]},
+        about="Goodwill or an adjustment, due at once. It is cut to what is left of the campaign's budget; 422 where nothing is.",
     )
     def post(self, request: Request) -> Answer:
         participant = participants().filter(pk=self.given["participant_id"]).first()
