@@ -3,12 +3,13 @@
 import hmac
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
+
+from referral_rocket.kit.cache import ping
 
 
 def livez(request: HttpRequest) -> JsonResponse:
@@ -38,7 +39,7 @@ def _database() -> str:
 
 def _redis() -> str:
     try:
-        cache.get("readyz")
+        ping()
     except (RedisError, OSError) as error:
         return f"unreachable: {type(error).__name__}"
     return "ok"
