@@ -40,9 +40,7 @@ def user(email: str | None = None, password: str = "correct horse battery staple
 
 def organization(name: str | None = None, owner: User | None = None, time_zone: str = "UTC") -> Organization:
     """A live organization with its test twin (`test_organization`) and an owner."""
-    return organization_create(
-        name=name or f"Organization {next_number()}", owner=owner or user(), time_zone=time_zone
-    )
+    return organization_create(name=name or f"Organization {next_number()}", owner=owner or user(), time_zone=time_zone)
 
 
 def referral_rule(**fields: Any) -> RuleTerms:
