@@ -3,6 +3,7 @@
 Fields: `amount currency country product metadata.<key>`; operations: `eq ne in gte lte` (api.md, Shapes).
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,9 @@ OPERATIONS = {"eq": "is", "ne": "is not", "in": "is one of", "gte": "is at least
 # Deeper or longer trees than a person would write are refused, so that a rule can't be made slow on purpose.
 MAXIMUM_DEPTH = 5
 MAXIMUM_PARTS = 100
+_METADATA = "metadata."
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_ONE_VALUE = "value is a text or an integer"
 
 
 class InvalidCondition(ValueError):
@@ -38,20 +42,27 @@ def check(tree: Any, depth: int = 1) -> int:
 
 
 def _check_leaf(field: Any, operation: Any, value: Any) -> None:
-    if not isinstance(field, str) or (field not in FIELDS and not field.removeprefix("metadata.") != field):
+    if not isinstance(field, str) or not _known(field):
         raise InvalidCondition(f"field is one of {', '.join(FIELDS)} or metadata.<key>")
-    if operation not in OPERATIONS:
+    if not isinstance(operation, str) or operation not in OPERATIONS:
         raise InvalidCondition(f"op is one of {', '.join(OPERATIONS)}")
-    if operation == "in":
-        if not isinstance(value, list) or not value or not all(isinstance(each, str | int) for each in value):
-            raise InvalidCondition("in takes a list of texts or integers")
-        return
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        raise InvalidCondition("value is a text or an integer")
-    if operation in ("gte", "lte") and not isinstance(value, int):
+    values = value if operation == "in" else [value]
+    if not isinstance(values, list) or not values or not all(map(_is_simple, values)):
+        raise InvalidCondition("in takes a list of texts or integers" if operation == "in" else _ONE_VALUE)
+    numbers = all(isinstance(each, int) for each in values)
+    if operation in ("gte", "lte") and not numbers:
         raise InvalidCondition(f"{operation} takes an integer")
-    if field == "amount" and not isinstance(value, int):
-        raise InvalidCondition("amount is compared with an integer in minor units")
+    if field == "amount" and not numbers:
+        raise InvalidCondition("amount is compared with integers in minor units")
+
+
+def _known(field: str) -> bool:
+    return field in FIELDS or (field.startswith(_METADATA) and field != _METADATA)
+
+
+def _is_simple(value: Any) -> bool:
+    # To Python true and false are integers too.
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def hold(tree: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
@@ -66,8 +77,17 @@ def hold(tree: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     field, operation, wanted = tree["field"], tree["op"], tree["value"]
     if field == "product":
         return _holds_for_products(operation, wanted, values["product"])
-    found = values["metadata"].get(field.removeprefix("metadata.")) if field.startswith("metadata.") else values[field]
-    return _holds(operation, wanted, found)
+    if field.startswith(_METADATA):
+        return _holds(operation, wanted, _as_wanted(values["metadata"].get(field.removeprefix(_METADATA)), wanted))
+    return _holds(operation, wanted, values[field])
+
+
+def _as_wanted(found: Any, wanted: Any) -> Any:
+    """A metadata value as what it is compared with: payment systems have texts there only, `"3"` for 3."""
+    numbers = all(isinstance(each, int) for each in (wanted if isinstance(wanted, list) else [wanted]))
+    if numbers and isinstance(found, str) and _INTEGER.fullmatch(found):
+        return int(found)
+    return found
 
 
 def _holds(operation: str, wanted: Any, found: Any) -> bool:

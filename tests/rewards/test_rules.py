@@ -402,6 +402,11 @@ def test_when_referrer_rewarded_is_not_met_by_a_buyer_s_own_reward():
         ({"field": "product", "op": "ne", "value": "sku_1"}, False),
         ({"field": "metadata.plan", "op": "eq", "value": "pro"}, True),
         ({"field": "metadata.seats", "op": "gte", "value": 3}, True),
+        ({"field": "metadata.text", "op": "gte", "value": 3}, True),
+        ({"field": "metadata.text", "op": "eq", "value": 12}, True),
+        ({"field": "metadata.text", "op": "eq", "value": "12"}, True),
+        ({"field": "metadata.text", "op": "in", "value": [11, 12]}, True),
+        ({"field": "metadata.text", "op": "lte", "value": 11}, False),
         ({"field": "metadata.none", "op": "eq", "value": "x"}, False),
         ({"field": "metadata.none", "op": "ne", "value": "x"}, True),
         ({"field": "metadata.none", "op": "gte", "value": 0}, False),
@@ -409,7 +414,9 @@ def test_when_referrer_rewarded_is_not_met_by_a_buyer_s_own_reward():
     ],
 )
 def test_conditions(condition, holds):
-    occurrence = a_purchase(country="DE", products=frozenset({"sku_1", "sku_2"}), metadata={"plan": "pro", "seats": 3})
+    occurrence = a_purchase(
+        country="DE", products=frozenset({"sku_1", "sku_2"}), metadata={"plan": "pro", "seats": 3, "text": "12"}
+    )
 
     (verdict,) = judge(a_rule(conditions={"all": [condition]}), occurrence=occurrence)
 
