@@ -12,7 +12,7 @@ import asyncio
 import ssl
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -41,7 +41,7 @@ PER_ENDPOINT = 50
 FIRST_ROOM = 10
 STRUGGLING_ROOM = 2
 # Claimed beyond what is being sent, so that no place stays empty while the database answers.
-AHEAD = 2
+AHEAD = 4
 TIMEOUT_SECONDS = 15.0
 EXCERPT_BYTES = 2048
 POLL_SECONDS = 0.2
@@ -64,6 +64,7 @@ class Sender:
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="deliveries")
         self._thread = threading.Thread(target=self._loop.run_forever, name="sender", daemon=True)
         self._held: dict[UUID, Shipment] = {}
+        self._held_of: Counter[UUID] = Counter()
         self._queues: dict[UUID, deque[Shipment]] = defaultdict(deque)
         self._busy: dict[UUID, int] = defaultdict(int)
         self._rooms: dict[UUID, int] = {}
@@ -128,13 +129,7 @@ class Sender:
         room = AT_ONCE * AHEAD - len(self._held)
         if room <= 0:
             return 0
-        held: dict[UUID, int] = defaultdict(int)
-        for shipment in self._held.values():
-            held[shipment.endpoint_id] += 1
-        rooms = {
-            endpoint: max(self._rooms.get(endpoint, FIRST_ROOM) * AHEAD - held[endpoint], 0)
-            for endpoint in {*held, *self._rooms}
-        }
+        rooms = {endpoint: max(width * AHEAD - self._held_of[endpoint], 0) for endpoint, width in self._rooms.items()}
         try:
             shipments = await self._in_database(
                 partial(claiming.claim, token=self._token, room=room, rooms=rooms, usual_room=FIRST_ROOM * AHEAD)
@@ -145,6 +140,7 @@ class Sender:
             return 0
         for shipment in shipments:
             self._held[shipment.delivery_id] = shipment
+            self._held_of[shipment.endpoint_id] += 1
             self._queues[shipment.endpoint_id].append(shipment)
             if shipment.endpoint_id not in self._rooms:
                 self._rooms[shipment.endpoint_id] = STRUGGLING_ROOM if shipment.is_struggling else FIRST_ROOM
@@ -169,9 +165,11 @@ class Sender:
             task = asyncio.create_task(self._deliver(shipment))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
+        if len(queue) < self._rooms[endpoint]:
+            # Before it runs dry: a claim takes as long as some requests.
+            self._hungry.set()
         if not queue:
             del self._queues[endpoint]
-            self._hungry.set()
 
     async def _deliver(self, shipment: Shipment) -> None:
         result = await self._send(shipment)
@@ -208,20 +206,21 @@ class Sender:
             return Result(shipment=shipment, at=at, duration_ms=milliseconds, **fields)  # type: ignore[arg-type]
 
         try:
-            async with asyncio.timeout(self._timeout):
-                async with self._sessions.for_url(shipment.url).post(
-                    URL(shipment.url, encoded=True),
-                    data=shipment.body,
-                    headers=headers_of(shipment, at),
-                    allow_redirects=False,
-                ) as response:
-                    excerpt = await _excerpt(response)
-                    return result(
-                        status_code=response.status,
-                        error=_refusal(response.status),
-                        response_excerpt=excerpt,
-                        retry_after=retry_after_seconds(response.headers, at),
-                    )
+            # The session's time-out covers everything: look-up, connection, request and reading the answer.
+            async with self._sessions.for_url(shipment.url).post(
+                URL(shipment.url, encoded=True),
+                data=shipment.body,
+                headers=headers_of(shipment, at),
+                allow_redirects=False,
+            ) as response:
+                excerpt = await _excerpt(response)
+                refusal = _refusal(response.status)
+                return result(
+                    status_code=response.status,
+                    error=refusal,
+                    response_excerpt=excerpt,
+                    retry_after=retry_after_seconds(response.headers, at) if refusal else None,
+                )
         except TimeoutError:
             return result(error=f"No complete answer within {self._timeout:g} seconds.")
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -248,7 +247,8 @@ class Sender:
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             for result in some:
-                self._held.pop(result.shipment.delivery_id, None)
+                if self._held.pop(result.shipment.delivery_id, None):
+                    self._held_of[result.shipment.endpoint_id] -= 1
             if not self._results:
                 self._arrived.clear()
 
