@@ -9,7 +9,7 @@ from referral_rocket.kit.signing import standard_signature
 _FOLDER = Path(__file__).parent / "verifying"
 _LANGUAGES = (
     ("python", "Python", "py"),
-    ("node", "Node", "js"),
+    ("node", "Node", "mjs"),
     ("ruby", "Ruby", "rb"),
     ("php", "PHP", "php"),
     ("go", "Go", "go"),

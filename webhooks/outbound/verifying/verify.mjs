@@ -1,7 +1,7 @@
-const crypto = require("node:crypto");
+import crypto from "node:crypto";
 
 // `secret` is the endpoint's (whsec_…), `headers` have lower-case names, `body` is the raw body (Buffer or text).
-function verify(secret, headers, body, tolerance = 300) {
+export function verify(secret, headers, body, tolerance = 300) {
   const timestamp = headers["webhook-timestamp"];
   if (!(Math.abs(Date.now() / 1000 - Number(timestamp)) <= tolerance)) return false;
   const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
@@ -12,5 +12,3 @@ function verify(secret, headers, body, tolerance = 300) {
     return given.length === expected.length && crypto.timingSafeEqual(given, expected);
   });
 }
-
-module.exports = { verify };
