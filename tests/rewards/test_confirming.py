@@ -6,6 +6,7 @@ from referral_rocket.accounts.scoping import tenant
 from rewards.errors import (
     AmountExceedsOwed,
     BeingIssued,
+    BudgetExhausted,
     FulfilledByMethod,
     InvalidReward,
     InvalidRewardTransition,
@@ -203,11 +204,12 @@ def test_give_an_amount_that_is_none(organization, participant, amount):
 
 def test_give_more_than_the_budget_has(organization):
     participant = factories.participant(factories.campaign(organization, budget=900))
-    give(participant, 500)
 
-    with pytest.raises(InvalidReward):
-        give(participant, 401)
+    given = [give(participant, 500), give(participant, 500)]
+    with pytest.raises(BudgetExhausted):
+        give(participant, 1)
 
-    assert give(participant, 400).amount == 400
+    assert [(reward.amount, reward.uncut_amount) for reward in given] == [(500, None), (400, 500)]
     with tenant(organization):
         assert Reward.objects.count() == 2
+    assert_books_agree(organization)

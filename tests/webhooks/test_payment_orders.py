@@ -4,10 +4,13 @@ import itertools
 
 import pytest
 
+from campaigns.services import campaign_update
 from participants.models import Participant, Payment, QualifyingEvent
 from referral_rocket.accounts.scoping import tenant
 from rewards.models import Decision, Reward
+from rewards.services import issuing
 from tests import factories
+from tests.rewards.books import assert_books_agree
 from tests.webhooks.stripe_sales import INTENT, INVOICE, JOINED, SESSION, deliver, sale, set_metadata
 from webhooks.inbound import dispatch
 from webhooks.inbound.models import InboundEvent
@@ -109,6 +112,44 @@ def test_halves_of_one_claim_that_a_message_joins(organization, connection, refe
     the_one_reward(organization, participant)
     with tenant(organization):
         assert Payment.objects.filter(same_as__isnull=True).count() == 1
+
+
+@pytest.mark.parametrize("issued", [False, True], ids=["due", "issued"])
+@pytest.mark.parametrize("order", [(INTENT, INVOICE, JOINED), (INVOICE, INTENT, JOINED)])
+def test_halves_that_were_counted_before_they_were_joined(
+    organization, connection, referred, participant, order, issued
+):
+    """The younger one is taken back by the refund path, and the books hold."""
+    with tenant(organization):
+        campaign_update(
+            organization=organization,
+            campaign=referred.campaign,
+            rules=[factories.referral_rule(rate="0.1")],
+            actor=factories.ACTOR,
+        )
+    events = sale(subscription=True)
+    events[INTENT]["data"]["object"]["customer"] = None
+    events[INTENT]["data"]["object"]["receipt_email"] = "friend@example.com"
+    work_off_each(connection, [events[event_type] for event_type in order[:2]])
+    with tenant(organization):
+        assert Reward.objects.filter(status="PENDING").count() == 2
+        rewards = list(Reward.objects.order_by("id"))
+    if issued:
+        factories.batch(organization, rewards)
+        issuing.run(seconds=5)
+
+    work_off_each(connection, [events[JOINED]])
+
+    with tenant(organization):
+        counted = list(QualifyingEvent.objects.order_by("id").values_list("net_amount", flat=True))
+        by_status = sorted(Reward.objects.values_list("status", "amount"))
+        assert counted == [12000, 0]
+        assert by_status == (
+            [("AVAILABLE", 1200), ("AVAILABLE", 1200), ("PENDING_DEDUCTION", 1200)]
+            if issued
+            else [("CANCELED", by_status[0][1]), ("PENDING", 1200)]
+        )
+    assert_books_agree(organization)
 
 
 def test_a_late_code_leaves_what_the_buyer_earned(organization, connection):
