@@ -1,10 +1,13 @@
 """What we owe tenants' endpoints: a delivery for each event and endpoint, its attempts, and how an endpoint fares."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 
 from integrations.models import Endpoint
 from referral_rocket.accounts.tenancy import TenantModel
+from referral_rocket.kit.clock import wall
 from rewards.models import Claim, Reward
 
 TEST_EVENT = "TEST"
@@ -65,6 +68,11 @@ class Delivery(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["claim"], condition=Q(claim__isnull=False), name="delivery_once_per_claim")
         ]
+
+    @property
+    def is_imminent(self) -> bool:
+        """Whether its next attempt is out, or to be expected within half a minute."""
+        return self.status == DeliveryStatus.PENDING and self.next_attempt_at <= wall() + timedelta(seconds=30)
 
     @property
     def webhook_id(self) -> str:

@@ -90,6 +90,13 @@ def _vector() -> str:
 
 
 @require_safe
+def delivery_state(request: Any, delivery_id: UUID) -> HttpResponse:
+    """The state of one row, for htmx to ask for while something is about to happen."""
+    found: Delivery = get_object_or_404(Delivery.objects.select_related("endpoint"), pk=delivery_id)
+    return render(request, "webhooks/state.html", {"delivery": found, "endpoint": found.endpoint})
+
+
+@require_safe
 def delivery(request: Any, delivery_id: UUID) -> HttpResponse:
     """The inside of an opened row: the request, and each attempt with its answer."""
     found: Delivery = get_object_or_404(with_attempts(Delivery.objects.all()), pk=delivery_id)

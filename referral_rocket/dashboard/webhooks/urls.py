@@ -15,6 +15,7 @@ webhooks = [
     path("webhooks/<uuid:endpoint_id>/switch/", actions.switch, name="endpoint_switch"),
     path("webhooks/<uuid:endpoint_id>/delete/", actions.delete, name="endpoint_delete"),
     path("webhooks/deliveries/<uuid:delivery_id>/", pages.delivery, name="delivery"),
+    path("webhooks/deliveries/<uuid:delivery_id>/state/", pages.delivery_state, name="delivery_state"),
     path("webhooks/deliveries/<uuid:delivery_id>/retry/", actions.retry, name="delivery_retry"),
     path("webhooks/deliveries/<uuid:delivery_id>/take-back/", actions.take_back, name="order_take_back"),
 ]
