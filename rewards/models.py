@@ -49,7 +49,7 @@ class Reward(TenantModel):
     uncut_amount = models.BigIntegerField(null=True)
     remainder_amount = models.BigIntegerField(default=0)
     refunded_amount = models.BigIntegerField(default=0)
-    # What a refund takes off once it is known how the issuing that is under way ends.
+    # What a refund takes off once it is known how the issuing that is under way ends; below 0, what is given back then.
     pending_reduction = models.BigIntegerField(default=0)
     # The event's net amount when the issuing began: what deductions are reckoned from.
     issued_net = models.BigIntegerField(null=True)
@@ -115,7 +115,7 @@ class Reward(TenantModel):
             ),
             models.Index(fields=["releases_at"], condition=Q(status="EARNED"), name="reward_to_release"),
             models.Index(
-                fields=["organization", "id"], condition=Q(pending_reduction__gt=0), name="reward_reduction_waits"
+                fields=["organization", "id"], condition=~Q(pending_reduction=0), name="reward_reduction_waits"
             ),
             models.Index(fields=["deducts"], condition=Q(deducts__isnull=False), name="reward_deductions"),
             models.Index(fields=["restores"], condition=Q(restores__isnull=False), name="reward_restorations"),

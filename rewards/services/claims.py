@@ -24,10 +24,12 @@ def claims_open(*, organization: Organization, rewards: Sequence[Reward], kind: 
 def issuing_begins(reward_ids: Iterable[UUID]) -> None:
     """Note what was left of each reward's payment at this moment: deductions are reckoned from it (reversing.py).
 
-    The caller holds the rewards' rows.
+    Where a refund still waits for an earlier issuing that came to nothing, the amount is from before that refund, and
+    so is what was noted then: it stays. The caller holds the rewards' rows.
     """
     net_now = QualifyingEvent.objects.filter(pk=OuterRef("event")).values("net_amount")
-    Reward.objects.filter(pk__in=list(reward_ids), event__isnull=False).update(issued_net=Subquery(net_now))
+    fresh = Reward.objects.filter(pk__in=list(reward_ids), event__isnull=False, pending_reduction=0)
+    fresh.update(issued_net=Subquery(net_now))
 
 
 def claims_close(claim_ids: Iterable[UUID]) -> None:

@@ -22,7 +22,7 @@ def release_everywhere(*, at: datetime | None = None) -> int:
     with every_organization("sweep of holding periods"):
         # A test clock runs ahead of wall time, so its rewards aren't found by comparing with that.
         waiting = Reward.objects.filter(
-            Q(status=RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING) | Q(pending_reduction__gt=0)
+            Q(status=RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING) | ~Q(pending_reduction=0)
         )
         organizations = list(
             Organization.objects.filter(pk__in=waiting.values("organization").distinct()).order_by("pk")

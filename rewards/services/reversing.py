@@ -6,7 +6,8 @@ So it may be repeated, run late, or run twice at once (the event's row is locked
 
 What should be left of a reward (product.md, Refunds): not issued, `earned × net ÷ payment`; issued,
 `issued × net ÷ net when its issuing began`; each rounded once, from the totals. A reward whose issuing has begun and
-isn't over is left alone, its `pending_reduction` says what waits, and the runner settles its event with the outcome.
+isn't over is left alone, its `pending_reduction` says what waits (below 0: to be given back), and the runner settles
+its event with the outcome.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from participants.models import Payment, QualifyingEvent, Reversal
 from participants.reversals import Net, ReversalReport, net_of, reversal_store, reversals_of
@@ -26,7 +27,6 @@ from rewards.models import BatchItem, Claim, Reward
 from rewards.services.door import Move, rewards_create, rewards_move
 from rewards.states import ItemOutcome, RewardStatus
 
-# The reason by which a reward that was canceled here is told from one that a person canceled, which stays so.
 REFUNDED = "refunded"
 GIVEN_BACK = "given back"
 SAME_PAYMENT = "same_payment"
@@ -162,7 +162,7 @@ def settle_what_waited(*, organization: Organization, actor: str) -> int:
 
     The runner calls it after writing outcomes, and the sweep in case it was killed in between.
     """
-    waited = Reward.objects.filter(organization=organization, pending_reduction__gt=0, event__isnull=False)
+    waited = Reward.objects.filter(~Q(pending_reduction=0), organization=organization, event__isnull=False)
     claims = Claim.objects.filter(reward=OuterRef("pk"), closed_at__isnull=True)
     over = waited.exclude(Exists(claims)).values("event").distinct()
     events = list(QualifyingEvent.objects.filter(pk__in=over).order_by("pk"))
@@ -193,12 +193,30 @@ class _Family:
         given = sum(each.amount for each in self.carriers if each.status != RewardStatus.CANCELED)
         return given - sum(map(_taken, self.deductions))
 
+    def waived(self) -> int:
+        """What restorations were to give and a person canceled or cut: it isn't given again, nor taken back."""
+        return sum(
+            each.amount if each.status == RewardStatus.CANCELED else each.remainder_amount
+            for each in self.restorations
+            if not _refunded(each)
+        )
+
+    def difference(self, event: QualifyingEvent, net: int) -> int:
+        """What is to be given back; below 0, to be taken back."""
+        difference = self.goal(event, net) - self.standing()
+        return difference if difference <= 0 else max(difference - self.waived(), 0)
+
     def goal(self, event: QualifyingEvent, net: int) -> int:
         assert event.amount is not None
         if self.root.status == RewardStatus.AVAILABLE:
             began_with = event.amount if self.root.issued_net is None else self.root.issued_net
             return share(self.root.amount, net, began_with) if began_with else 0
         return share(self.root.earned_amount, net, event.amount) if event.amount else 0
+
+
+def _refunded(reward: Reward) -> bool:
+    """Whether it was canceled here. A person's reason may be any word, but leaves an amount that no refund took."""
+    return reward.status == RewardStatus.CANCELED and reward.refunded_amount >= reward.earned_amount
 
 
 def _taken(deduction: Reward) -> int:
@@ -208,6 +226,10 @@ def _taken(deduction: Reward) -> int:
 
 
 def _families(event: QualifyingEvent) -> list[_Family]:
+    # Locked first and read afterwards: what is left of a deduction taken in part is a row that its transaction made,
+    # and a statement that waited for that transaction doesn't see it.
+    locked = Reward.objects.select_for_update(no_key=True).filter(event=event).order_by("pk")
+    list(locked.values_list("pk", flat=True))
     rewards = list(
         Reward.objects.select_for_update(no_key=True, of=("self",))
         .select_related("campaign")
@@ -228,9 +250,7 @@ def _families(event: QualifyingEvent) -> list[_Family]:
             home[reward_id].being_issued.add(reward_id)
     # A reward that a person canceled or rejected stays so, whatever becomes of the payment.
     return [
-        family
-        for family in families.values()
-        if family.root.status != RewardStatus.CANCELED or family.root.reason == REFUNDED
+        family for family in families.values() if family.root.status != RewardStatus.CANCELED or _refunded(family.root)
     ]
 
 
@@ -257,9 +277,9 @@ class _Settlement:
         self.created: list[Reward] = []
 
     def settle(self, family: _Family) -> None:
-        difference = family.goal(self.event, self.net) - family.standing()
+        difference = family.difference(self.event, self.net)
         if family.being_issued:
-            self._wait(family, max(-difference, 0))
+            self._wait(family, -difference)
             return
         self._nothing_waits(family)
         if difference < 0:
@@ -269,11 +289,11 @@ class _Settlement:
 
     def _nothing_waits(self, family: _Family) -> None:
         # Not a change of the reward's status or amounts, so it needs no step in its history.
-        Reward.objects.filter(pk__in=[each.pk for each in family.carriers], pending_reduction__gt=0).update(
-            pending_reduction=0
-        )
+        members = [each.pk for each in (*family.carriers, *family.deductions)]
+        Reward.objects.filter(~Q(pending_reduction=0), pk__in=members).update(pending_reduction=0)
 
     def _wait(self, family: _Family, reduction: int) -> None:
+        # Below 0 where something is to be given back: that too must be found again when the issuing is over.
         Reward.objects.filter(pk__in=family.being_issued).update(pending_reduction=reduction)
 
     def _take_back(self, family: _Family, amount: int) -> None:

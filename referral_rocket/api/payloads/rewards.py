@@ -26,7 +26,7 @@ def reward(found: Reward) -> dict[str, Any]:
         "currency": found.currency,
         "remainder_amount": found.remainder_amount,
         "refunded_amount": found.refunded_amount,
-        "pending_reduction": found.pending_reduction,
+        "pending_reduction": max(found.pending_reduction, 0),
         "netted_amount": 0,
         "deducts": text_id(found.deducts_id),
         "restores": text_id(found.restores_id),
