@@ -5,7 +5,7 @@ by the API, or a person who releases it. Each service is one transaction; of two
 reward's row and finds it done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import transaction
@@ -51,12 +51,20 @@ def orders_confirm(*, organization: Organization, references: Mapping[UUID, str]
     return len(moves) + len(deductions)
 
 
+def deductions_among(claim_ids: Iterable[UUID | None]) -> set[UUID]:
+    """Those of the claims whose reward takes another one back."""
+    claims = Claim.objects.filter(pk__in=[each for each in claim_ids if each], reward__deducts__isnull=False)
+    return set(claims.values_list("pk", flat=True))
+
+
 def _hold(claim_ids: Sequence[UUID]) -> list[Claim]:
-    """The claims that are open still, with their rewards locked in key order and read under the lock."""
-    claims = list(Claim.objects.filter(pk__in=claim_ids, kind=ClaimKind.ORDER))
-    rewards = (
-        Reward.objects.select_for_update(no_key=True).order_by("pk").in_bulk([claim.reward_id for claim in claims])
-    )
+    """The claims that are open still, with their rewards locked in key order and read under the lock.
+
+    What a deduction takes back is locked with it, since its target changes too.
+    """
+    claims = list(Claim.objects.filter(pk__in=claim_ids, kind=ClaimKind.ORDER).select_related("reward"))
+    wanted = {claim.reward_id for claim in claims} | {claim.reward.deducts_id for claim in claims}
+    rewards = Reward.objects.select_for_update(no_key=True).order_by("pk").in_bulk([each for each in wanted if each])
     held = list(Claim.objects.filter(pk__in=claim_ids, closed_at__isnull=True).order_by("reward"))
     for claim in held:
         claim.reward = rewards[claim.reward_id]

@@ -21,7 +21,7 @@ from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit.clock import wall
 from referral_rocket.kit.ids import uuid7
-from rewards.services.ordering import orders_confirm
+from rewards.services.ordering import deductions_among, orders_confirm
 from rewards.services.reversing import settle_what_waited
 from webhooks.outbound.claiming import Shipment
 from webhooks.outbound.models import DeliveryStatus
@@ -106,10 +106,19 @@ def results_write(results: Sequence[Result]) -> int:
         with every_organization("results of webhook deliveries"):
             written += len(_write(plain))
     for organization_id, ours in confirming.items():
-        written += _confirm(organization_id, ours)
+        for some in _apart(organization_id, ours):
+            written += _confirm(organization_id, some)
     if written < len(results):
         log.warning("delivery_result_after_lease", count=len(results) - written)
     return written
+
+
+def _apart(organization_id: UUID, results: Sequence[Result]) -> list[list[Result]]:
+    """All rewards in one transaction, each deduction in its own: it moves two rewards, and the totals come last."""
+    with tenant(Organization.objects.get(pk=organization_id)):
+        deducting = deductions_among(result.shipment.claim_id for result in results)
+    together = [result for result in results if result.shipment.claim_id not in deducting]
+    return [*([together] if together else []), *([each] for each in results if each not in together)]
 
 
 def _confirm(organization_id: UUID, results: Sequence[Result]) -> int:
