@@ -15,10 +15,11 @@ becomes UNKNOWN and is shown to a person; `reconcile` looks it up again. It is n
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from django.conf import settings
@@ -53,12 +54,20 @@ log = structlog.get_logger(__name__)
 def run(*, seconds: float = RUN_SECONDS) -> int:
     """Work off what is queued, connection by connection, for at most about `seconds`; how many items were tried."""
     deadline = time.monotonic() + seconds
-    tried = 0
+    tried, passed_over = 0, set[tuple[UUID, UUID | None]]()
     while time.monotonic() < deadline:
-        lane = _next_lane()
+        lane = _next_lane(passed_over)
         if lane is None:
             break
-        tried += _run_lane(lane, deadline)
+        try:
+            count = _run_lane(lane, deadline)
+        except Exception:
+            # It stops only itself: the others' rewards don't wait behind it.
+            log.exception("issuing_lane_failed", organization=str(lane.organization.pk))
+            count = 0
+        if not count:
+            passed_over.add((lane.organization.pk, lane.connection.pk if lane.connection else None))
+        tried += count
     return tried
 
 
@@ -71,8 +80,8 @@ class _Lane:
     lease: Lease
 
 
-def _next_lane() -> _Lane | None:
-    """The lane whose item has waited longest and that nobody works on. Two runners never get the same one."""
+def _next_lane(passed_over: Collection[tuple[UUID, UUID | None]] = ()) -> _Lane | None:
+    """The lane whose item has waited longest and that nobody works on. Two runners never get the same connection."""
     with every_organization("sweep of batches"):
         now = clock.wall()
         due = (
@@ -82,6 +91,8 @@ def _next_lane() -> _Lane | None:
             .order_by("first")
         )
         for organization_id, connection_id, _ in due:
+            if (organization_id, connection_id) in passed_over:
+                continue
             organization = Organization.objects.get(pk=organization_id)
             lease = Lease.new()
             if connection_id is None:
