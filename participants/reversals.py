@@ -49,9 +49,9 @@ def reversal_store(
     The caller holds the lock that keeps reversals and events of one transaction apart (rewards.services.reversing).
     """
     now = clock.now(organization)
-    # Each running total is a statement of its own, made at its time.
+    # Each running total is a statement of its own, made at its time; two of one second differ in their amounts.
     moment = report.occurred_at or now
-    refund_id = f"{report.refund_id}@{moment:%Y%m%dT%H%M%SZ}" if report.cumulative else report.refund_id
+    refund_id = f"{report.refund_id}@{moment:%Y%m%dT%H%M%SZ}:{report.amount}" if report.cumulative else report.refund_id
     known = Reversal.objects.select_for_update(no_key=True).filter(refund_id=refund_id[:200])
     if payment is not None:
         known = known.filter(payment=payment)

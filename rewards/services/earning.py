@@ -8,6 +8,7 @@ QualifyingEvent let the first through and answer the others as duplicates.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +52,7 @@ def events_record(
     """Record events, in the order given; for each its result, or the error that refuses it and nothing of it."""
     judge = Judge(organization, actor, clock.now(organization))
     transactions_lock((report.campaign_id, report.transaction_id) for report in reports if report.transaction_id)
+    reports = _under_their_events_ids(reports)
     judge.load(
         campaign_ids={report.campaign_id for report in reports},
         participant_ids={report.participant_id for report in reports},
@@ -99,6 +101,29 @@ def events_ask_again(*, organization: Organization, events: Sequence[QualifyingE
         if failed and judge.participants[event.participant_id].referred_by_id is not None:
             rewards += judge.judge_again(event, failed)
     return rewards
+
+
+def _under_their_events_ids(reports: Sequence[EventReport]) -> list[EventReport]:
+    """Reports that name a payment's event by another of the payment's ids, under the id that the event has. One query.
+
+    A payment counted as `pi_1` is the same occurrence when the API tells of it as `in_1`, or by the tenant's own
+    transaction id that a later message of the provider carried.
+    """
+    told = {report.transaction_id for report in reports if report.payment_id is None and report.transaction_id}
+    if not told:
+        return list(reports)
+    rows = QualifyingEvent.objects.filter(
+        campaign__in={report.campaign_id for report in reports},
+        payment__references__value__in=told,
+        undone_at__isnull=True,
+    ).values_list("campaign", "payment__references__value", "transaction_id")
+    ids = {(campaign_id, value): transaction_id for campaign_id, value, transaction_id in rows}
+    return [
+        replace(report, transaction_id=ids.get((report.campaign_id, report.transaction_id), report.transaction_id))
+        if report.payment_id is None
+        else report
+        for report in reports
+    ]
 
 
 def _settle_what_is_reversed(organization: Organization, results: Iterable[EventResult], actor: str) -> None:
@@ -155,7 +180,10 @@ def _recognise(repeats: Mapping[int, EventReport]) -> dict[int, EventResult | Re
             continue
         differs = (report.amount, report.currency) != (event.amount, event.currency)
         QualifyingEvent.objects.filter(pk=event.pk).update(
-            repeats=F("repeats") + 1, **({"differs": True} if differs else {})
+            # The payment of what was reported otherwise first: its refunds are this event's from now on.
+            payment_id=event.payment_id or report.payment_id,
+            repeats=F("repeats") + 1,
+            differs=event.differs or differs,
         )
         answers[position] = EventResult(event, DUPLICATE, differs, decisions[event.pk], rewards[event.pk])
     return answers

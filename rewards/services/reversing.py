@@ -68,7 +68,11 @@ def transaction_reverse(
         )
     if event is None:
         return ReversalResult(report.refund_id, None, None, False, stored.created, [])
-    changed = event_settle(organization=organization, event=event, actor=actor)
+    if event.payment is not None:
+        # The payment may count in other campaigns too.
+        changed = payments_settle(organization=organization, payments=[event.payment], actor=actor)
+    else:
+        changed = event_settle(organization=organization, event=event, actor=actor)
     event.refresh_from_db()
     return ReversalResult(report.refund_id, event, event.net_amount, _net(event).capped, stored.created, changed)
 

@@ -117,6 +117,8 @@ def _one_by_one(organization: Organization) -> int | None:
 def _put_off(event: InboundEvent, error: Exception) -> None:
     event.attempts += 1
     event.reason = f"{type(error).__name__}: {error}"[:500]
+    # Whatever it said of itself when the error came was taken back with all the rest.
+    event.status = InboundStatus.RECEIVED
     if event.attempts > len(RETRY_SECONDS):
         event.status = InboundStatus.FAILED
     else:
