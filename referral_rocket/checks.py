@@ -9,6 +9,8 @@ from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
+from referral_rocket.kit.addresses import networks
+
 SECRET_LENGTH = 32
 
 
@@ -22,7 +24,22 @@ def settings_are_set(**kwargs: Any) -> list[CheckMessage]:
                 id="rocket.E001",
             )
         )
-    return found + _encryption_keys()
+    return found + _encryption_keys() + _private_networks()
+
+
+def _private_networks() -> list[CheckMessage]:
+    # Found out at the start, and not when the first webhook is sent.
+    try:
+        networks(tuple(settings.WEBHOOK_ALLOWED_PRIVATE_NETWORKS))
+    except ValueError as error:
+        return [
+            Error(
+                f"WEBHOOK_ALLOWED_PRIVATE_NETWORKS holds what is no network: {error}.",
+                hint="Write networks with commas between them, such as 10.0.0.0/8,fd00::/8, or leave it empty.",
+                id="rocket.E007",
+            )
+        ]
+    return []
 
 
 def _encryption_keys() -> list[CheckMessage]:

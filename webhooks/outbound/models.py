@@ -58,6 +58,7 @@ class Delivery(TenantModel):
             models.Index(fields=["endpoint", "next_attempt_at"], condition=Q(status="PENDING"), name="delivery_due"),
             models.Index(fields=["endpoint", "-id"], name="delivery_of_endpoint"),
             models.Index(fields=["endpoint", "status", "-id"], name="delivery_by_status"),
+            models.Index(fields=["endpoint", "event_type", "-id"], name="delivery_by_type"),
             models.Index(fields=["reward", "-id"], condition=Q(reward__isnull=False), name="delivery_of_reward"),
             models.Index(
                 fields=["organization", "-id"],
