@@ -265,9 +265,8 @@ def _carry_out(lane: _Lane, connection: Connection, started: Sequence[_Started],
             if refused is not None:
                 connection_needs_attention(connection=connection, reason=refused.message, actor=ACTOR)
             _renew_items(lane, waiting.values())
-    # In a transaction of its own: settling locks an event before its rewards, writing an answer the other way round.
-    with tenant(lane.organization):
-        settle_what_waited(organization=lane.organization, actor=ACTOR)
+    # In transactions of their own: settling locks an event before its rewards, writing an answer the other way round.
+    settle_what_waited(organization=lane.organization, actor=ACTOR)
 
 
 def _renew_items(lane: _Lane, started: Iterable[_Started]) -> None:

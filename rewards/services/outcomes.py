@@ -197,7 +197,9 @@ def _exchange(exchange: Exchange) -> dict[str, object]:
 
 
 def _move_rewards(organization: Organization, concluded: Sequence[tuple[Answered, Conclusion]], actor: str) -> None:
-    rewards = Reward.objects.in_bulk([answered.item.reward_id for answered, _ in concluded])
+    # Locked together in key order: two moves follow, and a batch that is being made locks the same rewards.
+    held = Reward.objects.select_for_update(no_key=True).order_by("pk")
+    rewards = held.in_bulk([answered.item.reward_id for answered, _ in concluded])
     issued, waiting = [], []
     for answered, conclusion in concluded:
         reward = rewards[answered.item.reward_id]

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import structlog
 from django.db.models import Q
 
 from referral_rocket.accounts.models import Organization
@@ -16,6 +17,8 @@ from rewards.states import RewardStatus, WaitingFor
 ACTOR = "system:release"
 CLAIM = 500
 
+log = structlog.get_logger(__name__)
+
 
 def release_everywhere(*, at: datetime | None = None) -> int:
     """Make due what is over in every organization; answers how many rewards. `at` stands for now in live ones."""
@@ -27,9 +30,17 @@ def release_everywhere(*, at: datetime | None = None) -> int:
         organizations = list(
             Organization.objects.filter(pk__in=waiting.values("organization").distinct()).order_by("pk")
         )
-    return sum(
-        release(organization=organization, at=None if organization.is_test else at) for organization in organizations
-    )
+    released, errors = 0, []
+    for organization in organizations:
+        try:
+            released += release(organization=organization, at=None if organization.is_test else at)
+        except Exception as error:
+            # It stops only itself: the others' rewards become due. Whoever called hears of it at the end.
+            log.exception("release_failed", organization=str(organization.pk))
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return released
 
 
 def release(*, organization: Organization, at: datetime | None = None) -> int:
@@ -39,8 +50,7 @@ def release(*, organization: Organization, at: datetime | None = None) -> int:
     Two runs at once skip each other's rows.
     """
     moment = at or clock.now(organization)
-    with tenant(organization):
-        settle_what_waited(organization=organization, actor=ACTOR)
+    settle_what_waited(organization=organization, actor=ACTOR)
     released = 0
     while True:
         with tenant(organization):

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import structlog
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
 from participants.models import Payment, QualifyingEvent, Reversal
 from participants.reversals import Net, ReversalReport, net_of, reversal_store, reversals_of
 from referral_rocket.accounts.models import Organization
+from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from referral_rocket.kit.money import share
@@ -31,6 +33,8 @@ REFUNDED = "refunded"
 GIVEN_BACK = "given back"
 SAME_PAYMENT = "same_payment"
 _UNISSUED = (RewardStatus.EARNED, RewardStatus.PENDING)
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -164,14 +168,21 @@ def event_settle(*, organization: Organization, event: QualifyingEvent, actor: s
 def settle_what_waited(*, organization: Organization, actor: str) -> int:
     """Settle the events of rewards for which a refund waited until their issuing was over; how many.
 
-    The runner calls it after writing outcomes, and the sweep in case it was killed in between.
+    The runner calls it after writing outcomes, and the sweep in case it was killed in between; both outside `tenant()`:
+    each event is a transaction of its own, since nothing may be locked after the totals that settling one changes
+    (docs/locking.md). An event that can't be settled stops only itself.
     """
-    waited = Reward.objects.filter(~Q(pending_reduction=0), organization=organization, event__isnull=False)
-    claims = Claim.objects.filter(reward=OuterRef("pk"), closed_at__isnull=True)
-    over = waited.exclude(Exists(claims)).values("event").distinct()
-    events = list(QualifyingEvent.objects.filter(pk__in=over).order_by("pk"))
+    with tenant(organization):
+        waited = Reward.objects.filter(~Q(pending_reduction=0), organization=organization, event__isnull=False)
+        claims = Claim.objects.filter(reward=OuterRef("pk"), closed_at__isnull=True)
+        over = waited.exclude(Exists(claims)).values("event").distinct()
+        events = list(QualifyingEvent.objects.filter(pk__in=over).order_by("pk"))
     for event in events:
-        event_settle(organization=organization, event=event, actor=actor)
+        try:
+            with tenant(organization):
+                event_settle(organization=organization, event=event, actor=actor)
+        except Exception:
+            log.exception("settling_failed", qualifying_event=str(event.pk))
     return len(events)
 
 

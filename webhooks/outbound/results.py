@@ -132,8 +132,7 @@ def _confirm(organization_id: UUID, results: Sequence[Result]) -> int:
         }
         orders_confirm(organization=organization, references=claims, actor=ACTOR)
     # In a transaction of its own: settling locks an event before its rewards, confirming the other way round.
-    with tenant(organization):
-        settle_what_waited(organization=organization, actor=ACTOR)
+    settle_what_waited(organization=organization, actor=ACTOR)
     return len(counted)
 
 
