@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from integrations.base import PaymentSeen, Reference
+from integrations.base import PaymentSeen, Reference, TransactionRank
 from integrations.models import Connection
 from participants.attribution import normalised_code
 from participants.models import Payment, PaymentReference
@@ -19,6 +19,8 @@ from referral_rocket.kit import clock
 # providers.md: until a message joins them, an intent and an invoice of the same customer, currency and amount within a
 # day are taken for one payment.
 TWIN_WITHIN = timedelta(days=1)
+# The kind of reference that is the tenant's own transaction id, carried in metadata.
+OWN_ID = "transaction_id"
 _TWINS = frozenset({"payment_intent", "invoice"})
 _TOLD = (
     "amount",
@@ -94,6 +96,9 @@ class Ledger:
         _add(payment, fact)
         self._candidates.append(payment)
         self._gather(payment, found[1:], fact.references)
+        if fact.transaction_rank == TransactionRank.METADATA:
+            # Not among the ids that a payment is found by: a tenant may give several payments one transaction id.
+            self._note(payment, Reference(OWN_ID, fact.transaction_id))
         return payment
 
     def referred_to(self, connection: Connection, references: Sequence[Reference]) -> Payment:
@@ -164,18 +169,20 @@ class Ledger:
         self._changed[payment.pk] = payment
         for reference in references:
             self._kinds.setdefault(payment.pk, set()).add(reference.kind)
-            if (payment.connection_id, reference.value) in self._known:
-                continue
-            self._known[payment.connection_id, reference.value] = payment
-            self._new_references.append(
-                PaymentReference(
-                    organization=self.organization,
-                    connection=payment.connection,
-                    payment=payment,
-                    kind=reference.kind,
-                    value=reference.value,
-                )
+            if (payment.connection_id, reference.value) not in self._known:
+                self._known[payment.connection_id, reference.value] = payment
+                self._note(payment, reference)
+
+    def _note(self, payment: Payment, reference: Reference) -> None:
+        self._new_references.append(
+            PaymentReference(
+                organization=self.organization,
+                connection=payment.connection,
+                payment=payment,
+                kind=reference.kind,
+                value=reference.value,
             )
+        )
 
 
 def _alike(payment: Payment, connection: Connection, fact: PaymentSeen) -> bool:
@@ -194,6 +201,9 @@ def _add(payment: Payment, fact: PaymentSeen) -> None:
     if payment.amount is None:
         payment.amount, payment.currency = fact.amount, fact.currency
         payment.transaction_id, payment.occurred_at = fact.transaction_id, fact.occurred_at
+    elif fact.transaction_rank == TransactionRank.METADATA:
+        # The tenant's own id names the payment in every campaign where it hasn't counted yet.
+        payment.transaction_id = fact.transaction_id
     if not (payment.tax or payment.shipping or payment.discount):
         payment.tax, payment.shipping, payment.discount = fact.tax, fact.shipping, fact.discount
     payment.email = payment.email or fact.email

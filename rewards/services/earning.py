@@ -117,10 +117,12 @@ def _under_their_events_ids(reports: Sequence[EventReport]) -> list[EventReport]
         payment__references__value__in=told,
         undone_at__isnull=True,
     ).values_list("campaign", "payment__references__value", "transaction_id")
-    ids = {(campaign_id, value): transaction_id for campaign_id, value, transaction_id in rows}
+    ids: dict[tuple[UUID, str | None], str | None] = {
+        (campaign_id, value): transaction_id for campaign_id, value, transaction_id in rows
+    }
     return [
-        replace(report, transaction_id=ids.get((report.campaign_id, report.transaction_id), report.transaction_id))
-        if report.payment_id is None
+        replace(report, transaction_id=ids[report.campaign_id, report.transaction_id])
+        if report.payment_id is None and (report.campaign_id, report.transaction_id) in ids
         else report
         for report in reports
     ]

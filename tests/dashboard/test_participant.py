@@ -206,10 +206,12 @@ def test_a_one_time_reward(marketer: Visitor, organization: Organization, ada: P
 
 def test_a_one_time_reward_beyond_the_budget(marketer: Visitor, organization: Organization) -> None:
     person = factories.participant(factories.campaign(organization, budget=1000))
-    answer = marketer.post("reward_one_time", person.pk, **{"reward-amount": "10.01", "reward-reason": "Too much"})
+    given = {"reward-amount": "10.01", "reward-reason": "Too much"}
+    assert said(marketer.post("reward_one_time", person.pk, **given)) == ["A reward of $10.00 is due."]
+    answer = marketer.post("reward_one_time", person.pk, **given)
     assert answer.status_code == 422
     assert "budget" in text(answer)
-    assert rewards_of(organization) == []
+    assert len(rewards_of(organization)) == 1
 
 
 def test_the_referrer_is_set_once(marketer: Visitor, ada: Participant, campaign: Campaign) -> None:
