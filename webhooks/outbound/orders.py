@@ -92,11 +92,15 @@ def _order(reward: Reward, endpoint: Endpoint, claim: Claim) -> Delivery:
 
 
 def orders_make_waiting(*, organization: Organization) -> int:
-    """Order what waited for an endpoint; how many. Inside `tenant()`."""
+    """Order the first of what waited for an endpoint; how many. Inside `tenant()`. The sweep orders the rest."""
+    return orders_make(organization=organization, reward_ids=_waiting(organization, None))
+
+
+def _waiting(organization: Organization, after: UUID | None) -> list[UUID]:
     waiting = Reward.objects.filter(organization=organization, waiting_for=WaitingFor.NO_ENDPOINT, status__in=_DUE)
-    return orders_make(
-        organization=organization, reward_ids=list(waiting.order_by("pk").values_list("pk", flat=True)[:CLAIM])
-    )
+    if after is not None:
+        waiting = waiting.filter(pk__gt=after)
+    return list(waiting.order_by("pk").values_list("pk", flat=True)[:CLAIM])
 
 
 def orders_make_everywhere() -> int:
@@ -106,12 +110,15 @@ def orders_make_everywhere() -> int:
         organizations = list(Organization.objects.filter(pk__in=waiting.values("organization")).order_by("pk"))
     ordered = 0
     for organization in organizations:
+        last = None
         while True:
             with tenant(organization):
-                count = orders_make_waiting(organization=organization)
-            ordered += count
-            if count < CLAIM:
+                # From page to page: rewards whose own endpoint is gone stay, and must not keep the others waiting.
+                page = _waiting(organization, last)
+                ordered += orders_make(organization=organization, reward_ids=page)
+            if len(page) < CLAIM:
                 break
+            last = page[-1]
     return ordered
 
 
