@@ -99,7 +99,7 @@ def delivered(organization: Organization, found: Sequence[Endpoint]) -> int:
 def rate(sender: Sender, organization: Organization, found: Sequence[Endpoint], each: int, warm: int) -> float:
     """Deliveries a second, everything written, once connections are open."""
     queue(organization, found, warm)
-    sender.work(20)
+    sender.work(3)
     before = delivered(organization, found)
     queue(organization, found, each)
     began = time.perf_counter()
@@ -158,6 +158,10 @@ def main() -> int:
         bound = PER_ENDPOINT / (LATENCY_MS / 1000)
         got = rate(sender, organization, one, 3000, 200)
         line(f"one endpoint, {PER_ENDPOINT} at once, of concurrency by latency", got / bound, 0.7, f"{got:.0f}/s")
+        four = endpoints(organization, [f"{url}/four{number}" for number in range(4)])
+        bound = 4 * PER_ENDPOINT / (LATENCY_MS / 1000)
+        got = rate(sender, organization, four, 2000, 200)
+        line(f"four endpoints, {4 * PER_ENDPOINT} at once, of concurrency by latency", got / bound, 0.7, f"{got:.0f}/s")
         ten = endpoints(organization, [f"{url}/{number}" for number in range(ENDPOINTS)])
         bound = AT_ONCE / (LATENCY_MS / 1000)
         got = rate(sender, organization, ten, 2000, 200)
@@ -168,7 +172,7 @@ def main() -> int:
         quiet = rate(sender, organization, nine, 1500, 200)
         hanging = endpoints(organization, [f"{url}/hang"])
         queue(organization, hanging, 500)
-        beside = rate(sender, organization, nine, 1500, 0)
+        beside = rate(sender, organization, nine, 1500, 200)
         line("nine endpoints, taken by a tenth that hangs", 1 - beside / quiet, 0.1, f"{beside:.0f}/s", at_most=True)
     with server(0) as url:
         bare = bare_loop(f"{url}/bare", 10_000, AT_ONCE)

@@ -46,7 +46,9 @@ TIMEOUT_SECONDS = 15.0
 EXCERPT_BYTES = 2048
 POLL_SECONDS = 0.2
 GATHER_SECONDS = 0.02
-WRITTEN_AT_ONCE = 500
+WRITTEN_AT_ONCE = 2000
+# Answers that the database hasn't taken yet: with more than these nothing new is claimed.
+UNWRITTEN = 5000
 DATABASE_THREADS = 4
 
 T = TypeVar("T")
@@ -64,7 +66,7 @@ class Sender:
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="deliveries")
         self._thread = threading.Thread(target=self._loop.run_forever, name="sender", daemon=True)
         self._held: dict[UUID, Shipment] = {}
-        self._held_of: Counter[UUID] = Counter()
+        self._unsent: Counter[UUID] = Counter()
         self._queues: dict[UUID, deque[Shipment]] = defaultdict(deque)
         self._busy: dict[UUID, int] = defaultdict(int)
         self._rooms: dict[UUID, int] = {}
@@ -126,10 +128,10 @@ class Sender:
         return begun
 
     async def _claim(self) -> int:
-        room = AT_ONCE * AHEAD - len(self._held)
-        if room <= 0:
+        room = AT_ONCE * AHEAD - self._unsent.total()
+        if room <= 0 or len(self._results) > UNWRITTEN:
             return 0
-        rooms = {endpoint: max(width * AHEAD - self._held_of[endpoint], 0) for endpoint, width in self._rooms.items()}
+        rooms = {endpoint: max(width * AHEAD - self._unsent[endpoint], 0) for endpoint, width in self._rooms.items()}
         try:
             shipments = await self._in_database(
                 partial(claiming.claim, token=self._token, room=room, rooms=rooms, usual_room=FIRST_ROOM * AHEAD)
@@ -140,7 +142,7 @@ class Sender:
             return 0
         for shipment in shipments:
             self._held[shipment.delivery_id] = shipment
-            self._held_of[shipment.endpoint_id] += 1
+            self._unsent[shipment.endpoint_id] += 1
             self._queues[shipment.endpoint_id].append(shipment)
             if shipment.endpoint_id not in self._rooms:
                 self._rooms[shipment.endpoint_id] = STRUGGLING_ROOM if shipment.is_struggling else FIRST_ROOM
@@ -175,6 +177,7 @@ class Sender:
         result = await self._send(shipment)
         endpoint = shipment.endpoint_id
         self._note(result)
+        self._unsent[endpoint] -= 1
         self._results.append(result)
         self._arrived.set()
         was_full = self._out >= AT_ONCE
@@ -247,8 +250,7 @@ class Sender:
                 await asyncio.sleep(POLL_SECONDS)
                 continue
             for result in some:
-                if self._held.pop(result.shipment.delivery_id, None):
-                    self._held_of[result.shipment.endpoint_id] -= 1
+                self._held.pop(result.shipment.delivery_id, None)
             if not self._results:
                 self._arrived.clear()
 
