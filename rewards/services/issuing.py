@@ -324,7 +324,8 @@ def _refuse_all(lane: _Lane, connection: Connection) -> None:
             outcome=ItemOutcome.FAILED, code="connection_revoked", message=message, updated_at=now
         )
         claims_close(item.claim_id for item in untouched if item.claim_id)
+        doubt = "It may have been sent. Mend the connection under Integrations: then it is looked up by itself."
         BatchItem.objects.filter(pk__in=doubtful).update(
-            outcome=ItemOutcome.UNKNOWN, code="outcome_unknown", message=message, updated_at=now
+            outcome=ItemOutcome.UNKNOWN, code="outcome_unknown", message=doubt, updated_at=now
         )
         finish_if_done(sorted({item.batch_id for item in items}))

@@ -82,7 +82,7 @@ def _in_doubt(answered: Answered, answer: ProviderError, attempt: str, now: date
     outcome = ItemOutcome.UNKNOWN if retry_at is None else ItemOutcome.QUEUED
     message = answer.message
     if retry_at is None:
-        message = f"{answer.message} It could not be found out by itself: look at the provider, then say what you saw."
+        message = f"{answer.message} It is looked up again every ten minutes; until then nobody else can issue it."
     return Conclusion(outcome, attempt, "outcome_unknown", message, True, True, retry_at)
 
 

@@ -15,7 +15,7 @@ from campaigns.services import MANUAL
 from integrations.base import IssueOutcome, IssueResult
 from integrations.errors import ProviderError
 from referral_rocket.accounts.models import Organization
-from referral_rocket.accounts.scoping import tenant
+from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
 from rewards.models import BatchItem, IssueAttempt
 from rewards.services.calls import ProviderCall, earlier_attempts, provider_call
@@ -65,6 +65,14 @@ def unknown_look_up(*, organization: Organization) -> Iterator[Finding]:
             continue
         with tenant(organization):
             _settle(organization, item, answer)
+
+
+def unknown_look_up_everywhere() -> int:
+    """The sweep of unknown outcomes, so that a connection that was mended settles what it left; how many stay unknown."""
+    with every_organization("sweep of unknown outcomes"):
+        unknown = BatchItem.objects.filter(outcome=ItemOutcome.UNKNOWN).values("organization").distinct()
+        organizations = list(Organization.objects.filter(pk__in=unknown).order_by("pk"))
+    return sum(1 for organization in organizations for _ in unknown_look_up(organization=organization))
 
 
 def _items() -> QuerySet[BatchItem]:
