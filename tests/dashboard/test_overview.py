@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from campaigns.models import Campaign
+from integrations.models import DisabledReason, Endpoint, EndpointStatus
 from integrations.services import connection_needs_attention
 from participants.services import click_store
 from referral_rocket.accounts.models import Organization
@@ -136,6 +137,24 @@ def test_what_needs_a_person(organization: Organization, visitor: Visitor) -> No
     page = text(answer)
     assert "The key was revoked." in page
     assert f"{visitor.url('connection', connection.pk)}?status=FAILED" in page
+
+
+def test_an_endpoint_that_was_disabled_needs_a_person(
+    organization: Organization, campaign: Campaign, visitor: Visitor
+) -> None:
+    with tenant(organization):
+        endpoint = Endpoint.objects.create(
+            organization=organization,
+            url="https://example.com/hook",
+            event_types=["EVENT"],
+            secrets={},
+            status=EndpointStatus.DISABLED,
+            disabled_reason=DisabledReason.NO_SUCCESS,
+            disabled_at=clock.wall(),
+        )
+    answer = visitor.get("overview")
+    assert answer.context["waiting"].endpoints == [endpoint]
+    assert visitor.url("endpoint", endpoint.pk) in text(answer)
 
 
 def test_an_empty_organization_is_led_through_its_beginnings(organization: Organization, visitor: Visitor) -> None:

@@ -11,13 +11,15 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from campaigns.models import Campaign
-from integrations.models import Connection, ConnectionStatus
+from integrations.models import Connection, ConnectionStatus, Endpoint
 from participants.models import Click, Participant, QualifyingEvent
 from referral_rocket.dashboard.overview.period import Period
 from referral_rocket.kit.money import digits
 from rewards.models import BatchItem, Decision, Reward, RewardTotals
 from rewards.states import ItemOutcome, RewardStatus, WaitingFor
 from webhooks.inbound.models import InboundEvent, InboundStatus
+from webhooks.outbound.models import Delivery
+from webhooks.outbound.selectors import disabled_by_us, failed_orders
 
 # What was earned and not taken back by a cancellation; deductions take back and were earned by nobody.
 _EARNED = (RewardStatus.EARNED, RewardStatus.PENDING, RewardStatus.AVAILABLE, RewardStatus.AGGREGATED)
@@ -216,10 +218,13 @@ class Waiting:
     reviews: Sequence[tuple[str, int, int]]
     recipients: int
     failed: Sequence[tuple[Connection, int]]
+    endpoints: Sequence[Endpoint]
+    orders: int
+    newest_order: Delivery | None
 
     @property
     def anything(self) -> bool:
-        return bool(self.broken or self.unknown or self.reviews or self.recipients or self.failed)
+        return any((self.broken, self.unknown, self.reviews, self.recipients, self.failed, self.endpoints, self.orders))
 
     @property
     def review_count(self) -> int:
@@ -236,6 +241,7 @@ def waiting() -> Waiting:
         .annotate(Count("id"), Sum("amount"))
         .order_by("currency")
     )
+    orders = failed_orders()
     failed: Iterable[tuple[UUID, int]] = (
         InboundEvent.objects.filter(status=InboundStatus.FAILED)
         .values_list("connection")
@@ -249,6 +255,9 @@ def waiting() -> Waiting:
         reviews=list(reviews),
         recipients=Reward.objects.filter(status=RewardStatus.PENDING, waiting_for=WaitingFor.RECIPIENT).count(),
         failed=[(connections[connection_id], count) for connection_id, count in failed],
+        endpoints=disabled_by_us(),
+        orders=orders.count(),
+        newest_order=orders.first(),
     )
 
 
