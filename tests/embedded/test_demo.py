@@ -262,11 +262,13 @@ def test_what_dies_is_started_again(demo: Demo) -> None:
     demo.start()
 
     for name in ("web", "worker", "deliveries", "beat", "sandbox", "valkey", "postgres"):
+        # One that lost what it needs in the round before may have ended by itself, and is being started again.
+        until(lambda: demo.recorded(name) in running(), 30)  # noqa: B023 - called before the next round
         before = demo.recorded(name)
         family_before = [one.pid for one in running().values() if one.group == before]
         os.kill(before, signal.SIGKILL)
 
-        until(lambda: demo.recorded(name) != before, 30)  # noqa: B023 - called before the next round
+        until(lambda: demo.recorded(name) != before, 30)  # noqa: B023
         until(demo.answers, 30)
         assert running().keys().isdisjoint(family_before), name
     until(lambda: is_listening(demo.setting("DATABASE_URL")), 30)
