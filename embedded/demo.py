@@ -162,12 +162,14 @@ class Demo:
             self.valkey.wait_until_ready(START_SECONDS, alive=self.supervisor.alive)
         if self.postgres:
             self.postgres.wait_until_ready(START_SECONDS, alive=self.supervisor.alive)
+        # Beside the migration and the sample data; the sweeps start after them, since they must not see half of either.
+        self.supervisor.start_application(only="web")
         self._manage("migrate", "--no-input", "--verbosity=0")
-        self.supervisor.start_application(only="web")  # beside the sample data, which the sweeps must not see half
         self._wait(lambda: not is_free(self.kept.sandbox_port), START_SECONDS, "sandbox")
         account = self._sample_data()
-        self.supervisor.start_application()
+        # Before the others, which would take its share of the processors while it starts.
         self._wait(self._ready, READY_SECONDS, "web")
+        self.supervisor.start_application()
         self._announce(account, time.monotonic() - started)
 
     def _programs(self) -> list[Program]:

@@ -159,6 +159,6 @@ TRIAL = Recipe(
     people=12,
     terms={"holding_days": 2, "fulfilment_method": STRIPE_CREDIT},
     rules=FRIENDS.rules,
-    batches=(6,),
+    batches=(8,),
 )
 TEST = (TRIAL,)
