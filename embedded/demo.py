@@ -158,12 +158,13 @@ class Demo:
             self.valkey.prepare()
         write_environment(self.settings)
         self.supervisor = Supervisor(self._programs(), self.environment)
+        # Beside the services, the migration and the sample data: it asks the database nothing until it is asked itself.
+        # The sweeps start after them, since they must not see half of either.
+        self.supervisor.start_application(only="web")
         if self.valkey:
             self.valkey.wait_until_ready(START_SECONDS, alive=self.supervisor.alive)
         if self.postgres:
             self.postgres.wait_until_ready(START_SECONDS, alive=self.supervisor.alive)
-        # Beside the migration and the sample data; the sweeps start after them, since they must not see half of either.
-        self.supervisor.start_application(only="web")
         self._manage("migrate", "--no-input", "--verbosity=0")
         self._wait(lambda: not is_free(self.kept.sandbox_port), START_SECONDS, "sandbox")
         account = self._sample_data()
