@@ -4,43 +4,53 @@ Amounts are integers in ISO 4217 minor units beside an upper-case currency code;
 otherwise converts in one place. Times are aware. Payout adapters are called from several threads at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
+from integrations.errors import ProviderError
 from referral_rocket.kit.http import Exchange
 
 __all__ = [
     "Access",
     "AccountCheck",
+    "CouponTerms",
     "CustomerSeen",
     "Exchange",
     "Fact",
     "Ignored",
+    "InboundAdapter",
     "IssueOrder",
     "IssueOutcome",
     "IssueResult",
     "Item",
-    "PaymentAdapter",
     "PaymentJoined",
     "PaymentSeen",
     "PayoutAdapter",
+    "PayoutChanged",
     "Received",
     "Recipient",
     "Reference",
+    "ReturnsMoney",
     "ReversalKind",
     "ReversalSeen",
     "ReversalStatus",
+    "SendsGroups",
+    "TakeBack",
     "TransactionRank",
 ]
 
 
 @dataclass(frozen=True)
 class Access:
-    """How to reach one connected account. `mode` is `LIVE` or `TEST`; `api_base` None means the provider's own address."""
+    """How to reach one connected account. `mode` is `LIVE` or `TEST`; `api_base` None means the provider's own address.
+
+    An adapter calls `pace` before each request: it waits until the connection's rate limit allows one.
+    """
 
     connection_id: UUID
     provider: str
@@ -48,6 +58,7 @@ class Access:
     credentials: Mapping[str, str] = field(repr=False)
     settings: Mapping[str, Any]
     api_base: str | None
+    pace: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -73,12 +84,28 @@ class Recipient:
 
 
 @dataclass(frozen=True)
+class CouponTerms:
+    """What a campaign says about coupons made for its rewards (api.md, Campaign: `coupon`).
+
+    An `AMOUNT` coupon takes off the reward's amount, a `PERCENT` one `percent_off`; `duration` is `once` or `repeating`
+    over `duration_months`; it can be redeemed for `expires_days`, None without end.
+    """
+
+    kind: str = "AMOUNT"
+    percent_off: Decimal | None = None
+    duration: str = "once"
+    duration_months: int | None = None
+    expires_days: int | None = None
+
+
+@dataclass(frozen=True)
 class IssueOrder:
     """One reward to be issued. `idempotency_key` is the same in every try of the same reward.
 
     `first_attempt_at` (wall time) is when the key was first used, None before the first try: an adapter whose provider
-    forgets keys looks up before it sends again. `sent_to` is the provider's id of the person an earlier try went to,
-    where one is on record.
+    forgets keys looks up before it sends again. Where they are on record of the last try with this key, `sent_to` is
+    the provider's id of the person it went to, `group_key` the group it was sent in and `provider_reference` what the
+    provider calls it.
     """
 
     reward_id: UUID
@@ -90,11 +117,20 @@ class IssueOrder:
     metadata: Mapping[str, str] = field(default_factory=dict)
     first_attempt_at: datetime | None = None
     sent_to: str | None = None
+    group_key: str | None = None
+    provider_reference: str | None = None
+    coupon: CouponTerms = CouponTerms()
 
 
 class IssueOutcome(StrEnum):
+    """`RETURNED` is answered by a look-up alone: the money came back, or the provider gave it up for good.
+
+    The reward's key is used up then, and the next issuing has another one.
+    """
+
     SUCCEEDED = "SUCCEEDED"
     WAITING = "WAITING"
+    RETURNED = "RETURNED"
 
 
 @dataclass(frozen=True)
@@ -128,6 +164,54 @@ class PayoutAdapter(Protocol):
 
     def check(self, access: Access) -> AccountCheck:
         """Ask the provider whose account this is."""
+
+
+class SendsGroups(PayoutAdapter, Protocol):
+    """A payout adapter whose provider takes many rewards in one call. The runner calls this instead of `issue`."""
+
+    group_size: int
+
+    def issue_group(
+        self, access: Access, group_key: str, orders: Sequence[IssueOrder]
+    ) -> Mapping[UUID, IssueResult | ProviderError]:
+        """Send the orders, an answer for each by `reward_id`. Orders of one currency, at most `group_size`.
+
+        `group_key` (36 characters) is committed with the attempts before the call; an order in doubt comes back to
+        `look_up` with it, and never in another group before that has answered.
+        """
+
+
+@dataclass(frozen=True)
+class TakeBack:
+    """A deduction to be taken back where its reward was issued, whole or not at all.
+
+    `idempotency_key` is the deduction's; `issued_reference` is what the provider called the issued reward of
+    `issued_amount`, `issued_to` its id of the person.
+    """
+
+    reward_id: UUID
+    idempotency_key: str
+    amount: int
+    currency: str
+    issued_reference: str
+    issued_amount: int
+    recipient: Recipient
+    issued_to: str | None = None
+    first_attempt_at: datetime | None = None
+
+
+class ReturnsMoney(PayoutAdapter, Protocol):
+    """A payout adapter that can take back what it issued, as long as it isn't spent."""
+
+    def take_back(self, access: Access, order: TakeBack) -> IssueResult:
+        """Take it back, at most once for an idempotency key.
+
+        WAITING with `sent` False and code `needs_a_person` where it can't be taken back any more: it is netted from the
+        next rewards then, or left to a person.
+        """
+
+    def look_up_taken_back(self, access: Access, order: TakeBack) -> IssueResult | None:
+        """After an unknown outcome, like `look_up`."""
 
 
 # Receiving payments ----------------------------------------------------------------------------------------------
@@ -243,10 +327,21 @@ class Ignored:
     reason: str
 
 
-Fact = PaymentSeen | PaymentJoined | ReversalSeen | CustomerSeen | Ignored
+@dataclass(frozen=True)
+class PayoutChanged:
+    """Something happened to a reward that was sent: it is looked up, whatever the message says became of it.
+
+    It is found by our reward's id where the message carries that, else by what the provider calls it.
+    """
+
+    reward_id: UUID | None = None
+    provider_reference: str | None = None
 
 
-class PaymentAdapter(Protocol):
+Fact = PaymentSeen | PaymentJoined | ReversalSeen | CustomerSeen | PayoutChanged | Ignored
+
+
+class InboundAdapter(Protocol):
     """Reads a provider's webhooks. Neither method calls out or touches the database."""
 
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now: datetime) -> Received:

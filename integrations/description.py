@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from integrations.base import Access, AccountCheck, PaymentAdapter, PayoutAdapter
+from integrations.base import Access, AccountCheck, InboundAdapter, PayoutAdapter
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Provider:
 
     `check_credentials` raises InvalidCredentials; `mode_of` tells LIVE or TEST from credentials that show it by
     themselves, else None; `check` asks the provider. `signing_label` is None where webhooks are verified by a
-    credential instead; `webhook_events` are the types to subscribe to.
+    credential instead; `webhook_events` are the types to subscribe to. `inbound` reads its webhooks: payments where
+    `receives_payments`, else what became of payouts.
     """
 
     slug: str
@@ -41,7 +42,8 @@ class Provider:
     credential_fields: tuple[CredentialField, ...]
     setting_names: tuple[str, ...]
     methods: tuple[Method, ...]
-    payments: PaymentAdapter | None
+    inbound: InboundAdapter | None
+    receives_payments: bool
     check: Callable[[Access], AccountCheck]
     check_credentials: Callable[[Mapping[str, str]], None]
     mode_of: Callable[[Mapping[str, str]], str | None]
@@ -51,7 +53,5 @@ class Provider:
     webhook_events: tuple[str, ...]
     # The customer's id at the provider is known to participants under this name (provider_ids of api.md).
     person_key: str
-
-    @property
-    def receives_payments(self) -> bool:
-        return self.payments is not None
+    # Requests a second that the provider allows a connection, by mode (LIVE, TEST); where it is documented.
+    requests_per_second: Mapping[str, float]

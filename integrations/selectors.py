@@ -108,7 +108,7 @@ class Door:
 
 def door_of(*, provider: str, connection_id: UUID) -> Door | None:
     """None where there is no such connection of that provider, in any organization. Opens its own scope."""
-    if provider not in PROVIDERS or not PROVIDERS[provider].receives_payments:
+    if provider not in PROVIDERS or PROVIDERS[provider].inbound is None:
         return None
     with every_organization("connection look-up by a webhook's address"):
         connection = (

@@ -189,10 +189,10 @@ def _read(organization: Organization, event: InboundEvent) -> _Reading:
     if event.livemode is not None and event.livemode != (organization.mode == Mode.LIVE):
         reading.said.append(f"It is a {'live' if event.livemode else 'test'} event, and this is the other mode.")
         return reading
-    payments = registry.provider_of(event.connection.provider).payments
-    assert payments is not None
+    inbound = registry.provider_of(event.connection.provider).inbound
+    assert inbound is not None
     try:
-        reading.facts = payments.read(json.loads(bytes(event.body)))
+        reading.facts = inbound.read(json.loads(bytes(event.body)))
     except UnreadableEvent as error:
         reading.said.append(str(error))
     return reading

@@ -64,11 +64,11 @@ def answer(request: HttpRequest) -> JsonResponse:
 
 
 def _receive(request: HttpRequest, door: Door, body: bytes) -> JsonResponse:
-    payments = registry.provider_of(door.provider).payments
-    assert payments is not None
+    inbound = registry.provider_of(door.provider).inbound
+    assert inbound is not None
     now = clock.wall()
     try:
-        received = payments.verify(request.headers, body, door.secrets_at(now), now)
+        received = inbound.verify(request.headers, body, door.secrets_at(now), now)
     except BadSignature as error:
         log.info("inbound_refused", connection=str(door.connection_id), code=error.code)
         return _problem(400, "bad_signature", error.message)

@@ -14,7 +14,8 @@ PROVIDER = Provider(
     credential_fields=(CredentialField("api_key", "Secret key", words.KEY_HELP),),
     setting_names=(),
     methods=(Method("STRIPE_CREDIT", words.STRIPE_CREDIT_LABEL, words.STRIPE_CREDIT_EXPLANATION, _credit),),
-    payments=StripePayments(),
+    inbound=StripePayments(),
+    receives_payments=True,
     check=_credit.check,
     check_credentials=keys.check_credentials,
     mode_of=keys.mode_of,
@@ -23,4 +24,6 @@ PROVIDER = Provider(
     check_webhook_secret=keys.check_webhook_secret,
     webhook_events=tuple(READERS),
     person_key="stripe",
+    # https://docs.stripe.com/rate-limits: 100 in live mode, 25 in a sandbox and for each endpoint.
+    requests_per_second={"LIVE": 25, "TEST": 25},
 )

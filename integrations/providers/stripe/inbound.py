@@ -34,7 +34,7 @@ Reader = Callable[[Json, datetime], tuple[Fact, ...]]
 
 
 class StripePayments:
-    """The payment adapter. See `integrations.base.PaymentAdapter`."""
+    """See `integrations.base.InboundAdapter`."""
 
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now: datetime) -> Received:
         header = next((value for name, value in headers.items() if name.lower() == "stripe-signature"), "")
