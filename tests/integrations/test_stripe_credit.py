@@ -12,7 +12,7 @@ from integrations.providers.stripe import adapter as adapter_module
 from integrations.providers.stripe import client
 from integrations.providers.stripe.adapter import StripeCredit
 from referral_rocket.kit.clock import wall
-from tests.integrations.payout_cases import PayoutCases, impatient_caller, until
+from tests.integrations.payout_cases import No, PayoutCases, ReadsFirstCases, impatient_caller, until
 
 KEY = "sk_test_standin_4242"
 EMAIL = "friend@example.com"
@@ -35,9 +35,40 @@ def order(sandbox) -> IssueOrder:
     return IssueOrder(reward_id, f"{reward_id}:1", 1200, "USD", Recipient(EMAIL, "A Friend"), "Reward: Friends")
 
 
-class TestStripeCredit(PayoutCases):
+def _nobody(sandbox, order):
+    return replace(order, recipient=Recipient("nobody@example.com"))
+
+
+def _several(sandbox, order):
+    sandbox.add_customer(EMAIL, another=True)
+    return order
+
+
+def _deleted(sandbox, order):
+    stored = sandbox.add_customer("gone@example.com")
+    ask(sandbox, "DELETE", f"/v1/customers/{stored}")
+    return replace(order, recipient=Recipient("gone@example.com", provider_id=stored))
+
+
+def _euro(sandbox, order):
+    sandbox.add_customer("euro@example.com", currency="eur")
+    return replace(order, recipient=Recipient("euro@example.com"))
+
+
+def _odd_dinars(sandbox, order):
+    return replace(order, amount=1234, currency="KWD")
+
+
+class TestStripeCredit(ReadsFirstCases, PayoutCases):
     money_path = "/balance_transactions"
     secret = KEY
+    noes = (
+        No("customer_not_found", _nobody),
+        No("several_customers", _several),
+        No("customer_deleted", _deleted),
+        No("currency_mismatch", _euro),
+        No("rejected_by_provider", _odd_dinars, rejected=True),
+    )
 
     def given(self, sandbox, order):
         return [credit["amount"] for credit in sandbox.credits(reward_id=order.reward_id)["credits"]]

@@ -4,7 +4,7 @@ The SDK builds requests and reads answers; it doesn't retry (our runner does, ov
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,13 +34,15 @@ class _RecordingHttp(stripe.HTTPClient):
 
     name = "referral-rocket"
 
-    def __init__(self, record: list[Exchange]) -> None:
+    def __init__(self, record: list[Exchange], pace: Callable[[], None]) -> None:
         super().__init__()
         self._record = record
+        self._pace = pace
 
     def request(
         self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any = None, **ignored: Any
     ) -> tuple[str, int, Mapping[str, str]]:
+        self._pace()
         answer = _caller.send(method, url, headers=headers or {}, body=post_data or None, record=self._record)
         # A body that isn't UTF-8 is no JSON either, and the SDK then reports it as unreadable.
         return answer.body.decode("utf-8", errors="replace"), answer.status, answer.headers
@@ -59,7 +61,7 @@ class Conversation:
             stripe_version=API_VERSION,
             base_addresses={"api": access.api_base} if access.api_base else None,
             max_network_retries=0,
-            http_client=_RecordingHttp(self.exchanges),
+            http_client=_RecordingHttp(self.exchanges, access.pace),
         ).v1
 
     @contextmanager
