@@ -14,6 +14,23 @@ class CredentialField:
     label: str
     help: str
     secret: bool = True
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class SettingField:
+    """A setting of a connection that is typed in and may be shown. `pattern` is what all of a value has to match, and
+    `shape` says so in words. `required` binds the form alone: by API settings may follow later. Of `many`, the form
+    takes several with commas between them, the API a list.
+    """
+
+    name: str
+    label: str
+    help: str
+    required: bool = True
+    many: bool = False
+    pattern: str = r".{1,200}"
+    shape: str = "At most 200 characters."
 
 
 @dataclass(frozen=True)
@@ -32,15 +49,15 @@ class Provider:
 
     `check_credentials` raises InvalidCredentials; `mode_of` tells LIVE or TEST from credentials that show it by
     themselves, else None; `check` asks the provider. `signing_label` is None where webhooks are verified by a
-    credential instead; `webhook_events` are the types to subscribe to. `inbound` reads its webhooks: payments where
-    `receives_payments`, else what became of payouts.
+    credential, which `signing_credential` names, or by the provider's own key; `webhook_events` are the types to
+    subscribe to. `inbound` reads its webhooks: payments where `receives_payments`, else what became of payouts.
     """
 
     slug: str
     name: str
     purpose: str
     credential_fields: tuple[CredentialField, ...]
-    setting_names: tuple[str, ...]
+    setting_fields: tuple[SettingField, ...]
     methods: tuple[Method, ...]
     inbound: InboundAdapter | None
     receives_payments: bool
@@ -55,3 +72,6 @@ class Provider:
     person_key: str
     # Requests a second that the provider allows a connection, by mode (LIVE, TEST); where it is documented.
     requests_per_second: Mapping[str, float]
+    # The credential that webhooks are verified with, where there is one. It is kept as a webhook secret is: with an
+    # overlap when it is replaced, and beyond disconnecting.
+    signing_credential: str | None = None

@@ -1,5 +1,6 @@
 """Changes to connections. Each is atomic by itself, runs inside `tenant()`, and is recorded without any secret."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from integrations.base import AccountCheck
-from integrations.description import Provider
+from integrations.description import Provider, SettingField
 from integrations.errors import InvalidCredentials, ModeMismatch, ProviderError, ProviderRetryable
 from integrations.models import Connection, ConnectionStatus
 from integrations.registry import provider_of
@@ -37,11 +38,15 @@ def connection_create(
     Raises UnknownProvider, InvalidCredentials or ModeMismatch.
     """
     described = provider_of(provider)
+    checked = _checked_credentials(described, credentials, organization)
+    secrets: Mapping[str, str | None] = _signing_secrets(described, {}, checked, timedelta())
+    if webhook_secret:
+        secrets = _new_secrets(described, secrets, webhook_secret, timedelta())
     connection = Connection.objects.create(
         organization=organization,
         provider=described.slug,
-        credentials=_checked_credentials(described, credentials, organization),
-        webhook_secrets=_new_secrets(described, {}, webhook_secret, timedelta()) if webhook_secret else {},
+        credentials=checked,
+        webhook_secrets=secrets,
         settings=_checked_settings(described, settings or {}),
     )
     _record(connection, "connection.created", actor)
@@ -68,6 +73,7 @@ def connection_update(
     changed = []
     if credentials is not None:
         held.credentials = _checked_credentials(described, credentials, held.organization)
+        held.webhook_secrets = _signing_secrets(described, held.webhook_secrets, held.credentials, overlap)
         held.status, held.attention_reason, held.disconnected_at = ConnectionStatus.ACTIVE, "", None
         held.account, held.account_currency = "", ""
         changed.append("credentials")
@@ -189,7 +195,7 @@ def _checked_credentials(
     for field in provider.credential_fields:
         value = credentials.get(field.name)
         values[field.name] = value.strip() if isinstance(value, str) else ""
-        if not values[field.name]:
+        if not values[field.name] and field.required:
             errors.append((f"credentials.{field.name}", "required", f"{field.label} is needed."))
         elif len(values[field.name]) > _LONGEST_VALUE:
             errors.append((f"credentials.{field.name}", "too_long", f"{field.label} is too long."))
@@ -211,12 +217,33 @@ def _mode_words(provider: Provider, mode: str) -> str:
 
 
 def _checked_settings(provider: Provider, settings: Mapping[str, Any]) -> dict[str, Any]:
-    unknown = [name for name in settings if name not in provider.setting_names]
-    if unknown:
-        raise InvalidCredentials(
-            [(f"settings.{name}", "unknown", f"{provider.name} has no setting of this name.") for name in unknown]
-        )
+    known = {field.name: field for field in provider.setting_fields}
+    errors = [
+        (f"settings.{name}", "unknown", f"{provider.name} has no setting of this name.")
+        for name in settings
+        if name not in known
+    ]
+    errors += [
+        (f"settings.{name}", "invalid", field.shape)
+        for name, field in known.items()
+        if name in settings and not _fits(field, settings[name])
+    ]
+    if errors:
+        raise InvalidCredentials(errors)
     return dict(settings)
+
+
+def _fits(field: SettingField, value: Any) -> bool:
+    values = value if field.many else [value]
+    return isinstance(values, list) and all(isinstance(one, str) and re.fullmatch(field.pattern, one) for one in values)
+
+
+def _signing_secrets(
+    provider: Provider, stored: Mapping[str, Any], credentials: Mapping[str, str], overlap: timedelta
+) -> dict[str, str | None]:
+    """The webhook secrets, where they are one of the credentials: replaced with it."""
+    secret = credentials.get(provider.signing_credential or "")
+    return _rotated(stored, secret, overlap) if secret else dict(stored)
 
 
 def _new_secrets(
@@ -227,6 +254,10 @@ def _new_secrets(
         message = f"{provider.name} signs its webhooks with a credential; leave this empty."
         raise InvalidCredentials([("webhook_secret", "unknown", message)])
     provider.check_webhook_secret(secret)
+    return _rotated(stored, secret, overlap)
+
+
+def _rotated(stored: Mapping[str, Any], secret: str, overlap: timedelta) -> dict[str, str | None]:
     before = stored.get("current")
     if before in (None, secret):
         return {**stored, "current": secret}

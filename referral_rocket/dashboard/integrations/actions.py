@@ -17,7 +17,7 @@ from referral_rocket.accounts.roles import Ability
 from referral_rocket.dashboard import links
 from referral_rocket.dashboard.abilities import requires
 from referral_rocket.dashboard.integrations.connections import connection_or_404, show
-from referral_rocket.dashboard.integrations.forms import CredentialsForm, SecretForm
+from referral_rocket.dashboard.integrations.forms import CredentialsForm, SecretForm, SettingsForm
 from referral_rocket.kit.nudges import nudge
 
 # What has to be typed before a connection is cut.
@@ -73,6 +73,24 @@ def credentials(request: Any, connection_id: UUID) -> HttpResponse:
             messages.success(request, "The credentials were replaced. The provider is being asked about them.")
             return _back(request, connection)
     return show(request, connection, opened="credentials", status=422, credentials_form=form)
+
+
+@require_POST
+@requires(Ability.CONNECT)
+def settings(request: Any, connection_id: UUID) -> HttpResponse:
+    connection = connection_or_404(connection_id)
+    form = SettingsForm(request.POST, provider=provider_of(connection.provider), now=connection.settings)
+    if form.is_valid():
+        try:
+            connection_update(connection=connection, settings=form.settings(), actor=request.actor)
+        except InvalidCredentials as error:
+            form.refuse(error)
+        else:
+            connection_request_check(connection=connection)
+            nudge(check_connections)
+            messages.success(request, "The settings were saved. The provider is being asked about them.")
+            return _back(request, connection)
+    return show(request, connection, opened="settings", status=422, settings_form=form)
 
 
 @require_POST

@@ -51,6 +51,7 @@ def _connect(request: Any, provider: Provider, form: ConnectForm) -> Connection 
             organization=request.organization,
             provider=provider.slug,
             credentials=form.credentials(),
+            settings=form.settings(),
             webhook_secret=form.cleaned_data.get("webhook_secret") or None,
             actor=request.actor,
         )

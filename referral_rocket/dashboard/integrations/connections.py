@@ -16,7 +16,7 @@ from integrations.description import Provider
 from integrations.models import Connection, ConnectionStatus
 from integrations.registry import PROVIDERS, provider_of
 from integrations.selectors import connections, webhook_url
-from referral_rocket.dashboard.integrations.forms import CredentialsForm, SecretForm
+from referral_rocket.dashboard.integrations.forms import CredentialsForm, SecretForm, SettingsForm
 from referral_rocket.dashboard.methods import is_sandbox_of
 from referral_rocket.dashboard.pagination import page_by_id
 from referral_rocket.kit import clock
@@ -85,9 +85,15 @@ def show(request: Any, connection: Connection, *, opened: str = "", status: int 
         "opened": opened,
         "credentials_form": CredentialsForm(provider=provider),
         "secret_form": SecretForm(provider=provider),
+        "settings_form": SettingsForm(provider=provider, now=connection.settings),
+        "settings": [(field.label, _shown(connection.settings.get(field.name))) for field in provider.setting_fields],
         **forms,
     }
     return render(request, "integrations/connection.html", context, status=status)
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, list) else value or "Not set"
 
 
 @dataclass(frozen=True)

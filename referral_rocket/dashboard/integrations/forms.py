@@ -9,7 +9,6 @@ from django import forms
 from integrations.description import Provider
 from integrations.errors import InvalidCredentials
 
-_PREFIX = "credentials."
 _SECRET_FIELD = "webhook_secret"  # noqa: S105 - the field's name
 OVERLAPS = (("0", "At once"), ("24", "In 24 hours"), ("72", "In 3 days"), ("168", "In 7 days"))
 
@@ -29,6 +28,7 @@ class CredentialsForm(forms.Form):
             self.fields[described.name] = forms.CharField(
                 label=described.label,
                 help_text=described.help,
+                required=described.required,
                 max_length=2000,
                 widget=_secret_input() if described.secret else forms.TextInput(attrs={"autocomplete": "off"}),
             )
@@ -38,15 +38,57 @@ class CredentialsForm(forms.Form):
 
     def refuse(self, error: InvalidCredentials) -> None:
         """Put what the service says at the fields that it is about."""
-        for name, _, message in error.errors:
-            field = name.removeprefix(_PREFIX)
-            self.add_error(field if field in self.fields else None, message)
+        _refuse(self, error)
+
+
+def _refuse(form: forms.Form, error: InvalidCredentials) -> None:
+    for name, _, message in error.errors:
+        field = name.partition(".")[2] or name
+        form.add_error(field if field in form.fields else None, message)
+
+
+def _add_settings(form: forms.Form, provider: Provider, now: Mapping[str, Any]) -> None:
+    for described in provider.setting_fields:
+        value = now.get(described.name, "")
+        form.fields[described.name] = forms.CharField(
+            label=described.label,
+            help_text=described.help,
+            required=described.required,
+            initial=", ".join(value) if isinstance(value, list) else value,
+            max_length=2000,
+            widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        )
+
+
+def _settings(form: forms.Form, provider: Provider) -> dict[str, Any]:
+    typed = {field: form.cleaned_data.get(field.name, "").strip() for field in provider.setting_fields}
+    return {
+        field.name: [one.strip() for one in text.split(",") if one.strip()] if field.many else text
+        for field, text in typed.items()
+        if text
+    }
+
+
+class SettingsForm(forms.Form):
+    """A field for each of the provider's settings."""
+
+    def __init__(self, data: Any = None, *, provider: Provider, now: Mapping[str, Any]) -> None:
+        super().__init__(data, prefix="settings")
+        self.provider = provider
+        _add_settings(self, provider, now)
+
+    def settings(self) -> dict[str, Any]:
+        return _settings(self, self.provider)
+
+    def refuse(self, error: InvalidCredentials) -> None:
+        _refuse(self, error)
 
 
 class ConnectForm(CredentialsForm):
     def __init__(self, data: Any = None, *, provider: Provider) -> None:
         super().__init__(data, provider=provider)
-        if provider.signing_label is not None:
+        _add_settings(self, provider, {})
+        if provider.signing_label is not None and provider.signing_credential is None:
             self.fields[_SECRET_FIELD] = forms.CharField(
                 label=provider.signing_label,
                 required=False,
@@ -54,6 +96,9 @@ class ConnectForm(CredentialsForm):
                 widget=_secret_input(),
                 help_text="You can add it afterwards: the address for the webhooks is shown once the account is connected.",
             )
+
+    def settings(self) -> dict[str, Any]:
+        return _settings(self, self.provider)
 
 
 class SecretForm(forms.Form):

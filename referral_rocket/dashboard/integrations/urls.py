@@ -12,6 +12,7 @@ integrations = [
     path("integrations/<uuid:connection_id>/check/", actions.check, name="connection_check"),
     path("integrations/<uuid:connection_id>/secret/", actions.secret, name="connection_secret"),
     path("integrations/<uuid:connection_id>/credentials/", actions.credentials, name="connection_credentials"),
+    path("integrations/<uuid:connection_id>/settings/", actions.settings, name="connection_settings"),
     path("integrations/<uuid:connection_id>/disconnect/", actions.disconnect, name="connection_disconnect"),
     path("integrations/events/<uuid:event_id>/", inbound.inbound_event, name="inbound_event"),
     path("integrations/events/<uuid:event_id>/replay/", inbound.replay, name="inbound_replay"),
