@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from campaigns.models import Campaign, CampaignStatus, CampaignStatusChange, RewardRule
+from campaigns.models import Beneficiary, Campaign, CampaignStatus, CampaignStatusChange, RewardRule, RuleType
+from participants.fraud import suspicion
 from participants.models import EventOutcome, Participant, QualifyingEvent
 from participants.payloads import event_data
 from referral_rocket.accounts.models import Organization
@@ -257,17 +258,35 @@ class Judge:
     def _result(self, event: QualifyingEvent, verdicts: Sequence[tuple[RewardRule, Verdict]]) -> EventResult:
         decisions, rewards = [], []
         for rule, verdict in verdicts:
-            reward = self._reward(event, rule, verdict) if verdict.rewarded else None
+            doubt = self._doubt(event, rule) if verdict.rewarded else None
+            reward = self._reward(event, rule, verdict, held=doubt is not None) if verdict.rewarded else None
             if reward is not None:
                 rewards.append(reward)
-            decisions.append(self._decision(event, rule, verdict, reward))
+            decisions.append(self._decision(event, rule, verdict, reward, doubt))
         if rewards:
             event.outcome = EventOutcome.QUALIFIED
         return EventResult(event, event.outcome, differs=False, decisions=decisions, rewards=rewards)
 
-    def _decision(self, event: QualifyingEvent, rule: RewardRule, verdict: Verdict, reward: Reward | None) -> Decision:
+    def _doubt(self, event: QualifyingEvent, rule: RewardRule) -> str | None:
+        """What speaks against the referral that this rule rewards."""
+        referrer_id = event.participant.referred_by_id
+        if referrer_id is None or (rule.type != RuleType.REFERRAL and rule.beneficiary == Beneficiary.BUYER):
+            return None
+        referrer = self.participants[referrer_id]
+        return suspicion(referred_key=event.participant.customer.email_key, referrer_key=referrer.customer.email_key)
+
+    def _decision(
+        self,
+        event: QualifyingEvent,
+        rule: RewardRule,
+        verdict: Verdict,
+        reward: Reward | None,
+        doubt: str | None,
+    ) -> Decision:
         code, message = verdict.code, verdict.message
-        if reward is not None and reward.waiting_for == WaitingFor.REVIEW and code == "rewarded":
+        if doubt is not None:
+            code, message = "held_for_fraud", f"{message} {doubt} It waits for a person's review."
+        elif reward is not None and reward.waiting_for == WaitingFor.REVIEW and code == "rewarded":
             code, message = "in_review", f"{message} It waits for a person's review."
         return Decision(
             organization=self.organization,
@@ -281,7 +300,7 @@ class Judge:
             created_at=self.now,
         )
 
-    def _reward(self, event: QualifyingEvent, rule: RewardRule, verdict: Verdict) -> Reward:
+    def _reward(self, event: QualifyingEvent, rule: RewardRule, verdict: Verdict, *, held: bool) -> Reward:
         assert verdict.beneficiary_id is not None
         campaign, beneficiary = event.campaign, self.participants[verdict.beneficiary_id]
         reward = Reward(
@@ -306,14 +325,17 @@ class Judge:
             created_at=self.now,
             updated_at=self.now,
         )
-        begin(reward, self.now)
+        begin(reward, self.now, held=held)
         return reward
 
 
-def begin(reward: Reward, now: datetime) -> None:
-    """Set what a new reward begins as: waiting for review, then for its holding period, else due at once."""
+def begin(reward: Reward, now: datetime, *, held: bool = False) -> None:
+    """Set what a new reward begins as: waiting for review, then for its holding period, else due at once.
+
+    `held`: something speaks against it, so it is reviewed whatever its amount.
+    """
     campaign = reward.campaign
-    if campaign.review_above is not None and reward.amount > campaign.review_above:
+    if held or (campaign.review_above is not None and reward.amount > campaign.review_above):
         reward.status, reward.waiting_for = RewardStatus.EARNED, WaitingFor.REVIEW
     elif reward.releases_at is not None and reward.releases_at > now:
         reward.status, reward.waiting_for = RewardStatus.EARNED, WaitingFor.HOLDING
