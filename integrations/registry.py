@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from integrations.description import Method, Provider
 from integrations.errors import UnknownProvider
-from integrations.providers import stripe
+from integrations.providers import shopify, stripe
 
-PROVIDERS: Mapping[str, Provider] = {provider.slug: provider for provider in (stripe.PROVIDER,)}
+PROVIDERS: Mapping[str, Provider] = {provider.slug: provider for provider in (stripe.PROVIDER, shopify.PROVIDER)}
 
 
 def provider_of(slug: str) -> Provider:

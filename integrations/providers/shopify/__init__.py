@@ -1,0 +1,35 @@
+"""Shopify: payments in by webhook, rewards out as gift cards and discount codes."""
+
+from integrations.description import CredentialField, Method, Provider
+from integrations.providers.shopify import keys, words
+from integrations.providers.shopify.account import check
+from integrations.providers.shopify.discount import ShopifyDiscount
+from integrations.providers.shopify.gift_card import ShopifyGiftCard
+
+PROVIDER = Provider(
+    slug="shopify",
+    name=words.NAME,
+    purpose=words.PURPOSE,
+    credential_fields=(
+        CredentialField("shop", words.SHOP_LABEL, words.SHOP_HELP, secret=False),
+        CredentialField("access_token", words.ACCESS_LABEL, words.ACCESS_HELP),
+        CredentialField("client_secret", words.APP_LABEL, words.APP_HELP),
+    ),
+    setting_names=(),
+    methods=(
+        Method("SHOPIFY_GIFT_CARD", words.GIFT_CARD_LABEL, words.GIFT_CARD_EXPLANATION, ShopifyGiftCard()),
+        Method("SHOPIFY_DISCOUNT", words.DISCOUNT_LABEL, words.DISCOUNT_EXPLANATION, ShopifyDiscount()),
+    ),
+    inbound=None,
+    receives_payments=False,
+    check=check,
+    check_credentials=keys.check_credentials,
+    mode_of=keys.mode_of,
+    signing_label=None,
+    signing_help=words.SIGNING_HELP,
+    check_webhook_secret=keys.check_webhook_secret,
+    webhook_events=(),
+    person_key="shopify",
+    # Shopify counts points and not requests: points.py.
+    requests_per_second={},
+)

@@ -1,0 +1,132 @@
+"""What is said to Shopify, as GraphQL of its Admin API 2026-10. A test validates each against Shopify's own schema."""
+
+# Shapes change with the version, so it is named: what this adapter was written and tested against.
+API_VERSION = "2026-10"
+
+ACCOUNT = """
+query Account {
+  shop { id name myshopifyDomain currencyCode plan { partnerDevelopment publicDisplayName } }
+  currentAppInstallation { accessScopes { handle } }
+}
+"""
+
+# One call for all that has to be known before anything is made.
+RECIPIENT_BY_ID = """
+query RecipientById($id: ID!) {
+  shop { currencyCode }
+  customer(id: $id) { id }
+}
+"""
+
+RECIPIENT_BY_EMAIL = """
+query RecipientByEmail($email: String!) {
+  shop { currencyCode }
+  customerByIdentifier(identifier: { emailAddress: $email }) { id }
+}
+"""
+
+_GIFT_CARD = """
+fragment Card on GiftCard {
+  id note enabled createdAt
+  initialValue { amount currencyCode }
+  balance { amount currencyCode }
+  customer { id }
+}
+"""
+
+GIFT_CARD_CREATE = (
+    """
+mutation GiftCardCreate($input: GiftCardCreateInput!) {
+  giftCardCreate(input: $input) {
+    giftCard { ...Card }
+    userErrors { code field message }
+  }
+}
+"""
+    + _GIFT_CARD
+)
+
+GIFT_CARDS = (
+    """
+query GiftCards($query: String, $first: Int!, $after: String) {
+  giftCards(first: $first, after: $after, query: $query, sortKey: ID, reverse: true) {
+    nodes { ...Card }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+    + _GIFT_CARD
+)
+
+GIFT_CARD = (
+    """
+query GiftCard($id: ID!) {
+  giftCard(id: $id) { ...Card }
+}
+"""
+    + _GIFT_CARD
+)
+
+GIFT_CARD_DEACTIVATE = (
+    """
+mutation GiftCardDeactivate($id: ID!) {
+  giftCardDeactivate(id: $id) {
+    giftCard { ...Card }
+    userErrors { code field message }
+  }
+}
+"""
+    + _GIFT_CARD
+)
+
+_DISCOUNT = """
+fragment Discount on DiscountCodeNode {
+  id
+  codeDiscount {
+    __typename
+    ... on DiscountCodeBasic {
+      title status asyncUsageCount usageLimit
+      context { ... on DiscountCustomers { customers { id } } }
+      customerGets {
+        value {
+          ... on DiscountAmount { amount { amount currencyCode } }
+          ... on DiscountPercentage { percentage }
+        }
+      }
+    }
+  }
+}
+"""
+
+DISCOUNT_CREATE = (
+    """
+mutation DiscountCreate($discount: DiscountCodeBasicInput!) {
+  discountCodeBasicCreate(basicCodeDiscount: $discount) {
+    codeDiscountNode { ...Discount }
+    userErrors { code field message }
+  }
+}
+"""
+    + _DISCOUNT
+)
+
+DISCOUNT_BY_CODE = (
+    """
+query DiscountByCode($code: String!) {
+  codeDiscountNodeByCode(code: $code) { ...Discount }
+}
+"""
+    + _DISCOUNT
+)
+
+DISCOUNT_DEACTIVATE = (
+    """
+mutation DiscountDeactivate($id: ID!) {
+  discountCodeDeactivate(id: $id) {
+    codeDiscountNode { ...Discount }
+    userErrors { code field message }
+  }
+}
+"""
+    + _DISCOUNT
+)
