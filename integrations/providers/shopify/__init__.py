@@ -15,7 +15,7 @@ PROVIDER = Provider(
         CredentialField("access_token", words.ACCESS_LABEL, words.ACCESS_HELP),
         CredentialField("client_secret", words.APP_LABEL, words.APP_HELP),
     ),
-    setting_names=(),
+    setting_fields=(),
     methods=(
         Method("SHOPIFY_GIFT_CARD", words.GIFT_CARD_LABEL, words.GIFT_CARD_EXPLANATION, ShopifyGiftCard()),
         Method("SHOPIFY_DISCOUNT", words.DISCOUNT_LABEL, words.DISCOUNT_EXPLANATION, ShopifyDiscount()),
@@ -32,4 +32,5 @@ PROVIDER = Provider(
     person_key="shopify",
     # Shopify counts points and not requests: points.py.
     requests_per_second={},
+    signing_credential="client_secret",
 )
