@@ -2,6 +2,7 @@
 
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+from crawlerdetect import CrawlerDetect
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -10,8 +11,10 @@ from participants.selectors import shared_link
 from participants.services import click_store
 from referral_rocket.accounts.scoping import tenant
 
-# Said by the programs that fetch a link to preview it or to index it; they aren't visitors.
-_BOTS = ("bot", "crawl", "spider", "preview", "facebookexternalhit", "slurp", "curl", "wget", "python-requests")
+# Programs that fetch a link to preview it or to index it aren't visitors.
+_crawlers = CrawlerDetect()
+# What a browser says of itself has some 200 characters; longer ones only cost time in the patterns.
+_LONGEST_AGENT = 500
 
 
 @require_safe
@@ -48,8 +51,8 @@ def _host(request: HttpRequest) -> str:
 
 
 def _by_bot(request: HttpRequest) -> bool:
-    agent = request.headers.get("User-Agent", "").lower()
-    return not agent or any(word in agent for word in _BOTS)
+    agent = request.headers.get("User-Agent", "")
+    return not agent or _crawlers.isCrawler(agent[:_LONGEST_AGENT])
 
 
 def _uncached(response: HttpResponse) -> HttpResponse:
