@@ -16,3 +16,7 @@ class CampaignConflict(Exception):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class ImpossibleCampaign(InvalidCampaign):
+    """Each field is well-formed, but together they can't be."""

@@ -16,6 +16,15 @@ class CampaignStatus(models.TextChoices):
 
 class EarningTiming(models.TextChoices):
     IMMEDIATE = "IMMEDIATE", "Immediately"
+    STATEMENT = "STATEMENT", "By statement"
+    DELAYED = "DELAYED", "Some days later"
+
+
+class Remainder(models.TextChoices):
+    """What becomes of the rest where less is issued than was owed."""
+
+    DROP = "DROP", "Dropped, on record"
+    CARRY = "CARRY", "Carried over"
 
 
 class FulfilmentKind(models.TextChoices):
@@ -36,6 +45,13 @@ class Campaign(TenantModel):
     review_above = models.BigIntegerField(null=True)
     budget = models.BigIntegerField(null=True)
     earning_timing = models.CharField(max_length=9, choices=EarningTiming, default=EarningTiming.IMMEDIATE)
+    # A statement period ends at the midnight that ends this day, in the organization's zone; null is the month's last.
+    statement_day = models.PositiveSmallIntegerField(null=True)
+    delay_days = models.PositiveIntegerField(null=True)
+    # No statement closes at or before this moment any more: the last close, or when the timing was last changed.
+    closed_until = models.DateTimeField()
+    remainder = models.CharField(max_length=5, choices=Remainder, default=Remainder.DROP)
+    carry_minimum = models.BigIntegerField(default=1)
     fulfilment_kind = models.CharField(max_length=7, choices=FulfilmentKind, default=FulfilmentKind.METHOD)
     fulfilment_method = models.CharField(max_length=20, default="MANUAL")
     fulfilment_connection = models.ForeignKey(
@@ -56,10 +72,21 @@ class Campaign(TenantModel):
         indexes = [models.Index(fields=["organization", "-id"], name="campaign_newest")]
         constraints = [
             models.CheckConstraint(condition=Q(budget__isnull=True) | Q(budget__gt=0), name="campaign_budget_positive"),
+            models.CheckConstraint(
+                condition=Q(statement_day__isnull=True) | Q(statement_day__range=(1, 31)), name="campaign_statement_day"
+            ),
+            models.CheckConstraint(
+                condition=~Q(earning_timing=EarningTiming.DELAYED) | Q(delay_days__isnull=False), name="campaign_delay"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def aggregates(self) -> bool:
+        """Whether rewards wait to be issued as one."""
+        return self.earning_timing != EarningTiming.IMMEDIATE
 
 
 class CampaignStatusChange(TenantModel):

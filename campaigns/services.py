@@ -19,6 +19,7 @@ from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
 
 MANUAL = "MANUAL"
+_CLOSING = frozenset({"earning_timing", "statement_day"})
 
 
 @transaction.atomic
@@ -38,7 +39,9 @@ def campaign_create(
     if any(rule.rule_id is not None for rule in completed):
         raise InvalidCampaign([("rules", "unknown_rule", "The rules of a new campaign have no rule_id yet.")])
     now = created_at or clock.now(organization)
-    campaign = Campaign(organization=organization, status=status, created_at=now, updated_at=now, **asdict(terms))
+    campaign = Campaign(
+        organization=organization, status=status, created_at=now, updated_at=now, closed_until=now, **asdict(terms)
+    )
     campaign.save(force_insert=True)
     _note_status(campaign, now, actor)
     RewardRule.objects.bulk_create(_version(campaign, rule, position, now) for position, rule in enumerate(completed))
@@ -67,6 +70,9 @@ def campaign_update(
     changed: dict[str, object] = {}
     if terms is not None:
         changed |= _apply_terms(held, terms, has_event)
+        if not changed.keys().isdisjoint(_CLOSING):
+            # What was ready before waits for the first close after this moment: no close is made up for the past.
+            held.closed_until = max(held.closed_until, now)
     if rules is not None:
         changed["rules"] = _replace_rules(held, complete_rules(rules), now)
     if status is not None and status != held.status:

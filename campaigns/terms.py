@@ -10,8 +10,17 @@ from typing import Any
 from uuid import UUID
 
 from campaigns import conditions
-from campaigns.errors import InvalidCampaign
-from campaigns.models import Beneficiary, FulfilmentKind, OncePer, RewardRule, RuleType
+from campaigns.errors import ImpossibleCampaign, InvalidCampaign
+from campaigns.models import (
+    Beneficiary,
+    Campaign,
+    EarningTiming,
+    FulfilmentKind,
+    OncePer,
+    Remainder,
+    RewardRule,
+    RuleType,
+)
 from referral_rocket.kit.money import MAXIMUM_AMOUNT, format_money, is_currency
 
 Error = tuple[str, str, str]
@@ -29,6 +38,11 @@ class CampaignTerms:
     holding_days: int = 0
     review_above: int | None = None
     budget: int | None = None
+    earning_timing: str = EarningTiming.IMMEDIATE
+    statement_day: int | None = None
+    delay_days: int | None = None
+    remainder: str = Remainder.DROP
+    carry_minimum: int = 1
     fulfilment_method: str = "MANUAL"
     fulfilment_connection_id: UUID | None = None
     fulfilment_kind: str = FulfilmentKind.METHOD
@@ -68,7 +82,7 @@ RULE_FIELDS = tuple(each.name for each in fields(RuleTerms) if each.name != "rul
 
 
 def check_campaign(terms: CampaignTerms) -> None:
-    """Raises InvalidCampaign, naming every field that is wrong."""
+    """Raises InvalidCampaign, naming every field that is wrong, and ImpossibleCampaign."""
     errors: list[Error] = []
     if not terms.name.strip():
         errors.append(("name", "required", "Give the campaign a name."))
@@ -76,13 +90,28 @@ def check_campaign(terms: CampaignTerms) -> None:
         errors.append(("currency", "unknown_currency", "Use an ISO 4217 code such as USD."))
     if not terms.qualifying_event.strip():
         errors.append(("qualifying_event", "required", "Name the event that qualifies, such as purchase."))
-    for name in ("review_above", "budget"):
+    for name in ("review_above", "budget", "carry_minimum"):
         errors += _amount(name, getattr(terms, name), least=1)
     for name in ("attribution_window_days", "holding_days"):
         if not 0 <= getattr(terms, name) <= 3650:
             errors.append((name, "out_of_range", "Use 0 to 3650 days."))
+    errors += _timing_errors(terms)
     if errors:
         raise InvalidCampaign(errors)
+    if terms.earning_timing == EarningTiming.DELAYED and terms.delay_days is None:
+        raise ImpossibleCampaign([("delay_days", "required", "Say after how many days what was earned is due.")])
+
+
+def _timing_errors(terms: CampaignTerms) -> list[Error]:
+    errors: list[Error] = []
+    for name, choices in (("earning_timing", EarningTiming.values), ("remainder", Remainder.values)):
+        if getattr(terms, name) not in choices:
+            errors.append((name, "invalid_choice", f"Use one of {', '.join(choices)}."))
+    if terms.statement_day is not None and not 1 <= terms.statement_day <= 31:
+        errors.append(("statement_day", "out_of_range", "Use a day from 1 to 31, or nothing for the month's last."))
+    if terms.delay_days is not None and not 0 <= terms.delay_days <= 3650:
+        errors.append(("delay_days", "out_of_range", "Use 0 to 3650 days."))
+    return errors
 
 
 def complete_rules(rules: Sequence[RuleTerms]) -> list[RuleTerms]:
@@ -248,6 +277,23 @@ def in_words(rule: RuleTerms | RewardRule, currency: str, locale: str = "en") ->
     if rule.conditions is not None:
         parts.append(f"if {conditions.in_words(rule.conditions)}")
     return ", ".join(parts) + "."
+
+
+def timing_in_words(terms: CampaignTerms | Campaign) -> str:
+    """When what is earned becomes due: `What a person earned is due as one total when the month is over.`"""
+    held = f", once each was held for {_days(terms.holding_days)}" if terms.holding_days else ""
+    if terms.earning_timing == EarningTiming.STATEMENT:
+        day = terms.statement_day
+        close = "the month is over" if day in (None, 31) else f"the {_ordinal(day or 0)} of the month is over"
+        shorter = ", or the last day of a shorter month" if day in (29, 30) else ""
+        return f"What a person earned is due as one total when {close}{shorter}{held}."
+    if terms.earning_timing == EarningTiming.DELAYED:
+        return f"What a person earns on one day is due as one total {_days(terms.delay_days or 0)} after the last of it{held}."
+    return f"Each reward is due {_days(terms.holding_days)} after its event." if held else "Each reward is due at once."
+
+
+def _days(count: int) -> str:
+    return "1 day" if count == 1 else f"{count} days"
 
 
 def percent(rate: Decimal) -> str:

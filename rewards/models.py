@@ -12,6 +12,7 @@ from integrations.models import Connection
 from participants.models import Customer, Participant, QualifyingEvent
 from referral_rocket.accounts.tenancy import TenantModel
 from rewards.states import (
+    AGGREGATE_TYPES,
     AttemptOutcome,
     BatchStatus,
     ClaimKind,
@@ -53,6 +54,8 @@ class Reward(TenantModel):
     pending_reduction = models.BigIntegerField(default=0)
     # The event's net amount when the issuing began: what deductions are reckoned from.
     issued_net = models.BigIntegerField(null=True)
+    # Of a part: its amount then. What was issued of it may since have been lowered inside its aggregate.
+    issued_base = models.BigIntegerField(null=True)
     # A deduction names the reward that it takes back; a reward that gives back names the one that it restores.
     deducts = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, related_name="deductions", db_constraint=False
@@ -63,6 +66,16 @@ class Reward(TenantModel):
     carried_from = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, related_name="carried", db_constraint=False
     )
+    # The aggregate that this reward or deduction is a part of; a deduction of an issued part names both.
+    aggregate = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="parts", db_constraint=False
+    )
+    deducts_part = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="part_deductions", db_constraint=False
+    )
+    # Of an aggregate: how many parts it was made of, and the end of its statement period or calendar day.
+    parts_count = models.PositiveIntegerField(null=True)
+    period_ends_at = models.DateTimeField(null=True)
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=500, null=True)
     external_ref = models.CharField(max_length=200, null=True)
@@ -79,6 +92,10 @@ class Reward(TenantModel):
     issue_number = models.PositiveIntegerField(default=1)
     earned_at = models.DateTimeField()
     releases_at = models.DateTimeField(null=True)
+    # When what earned it happened: the event, else when it was given or made.
+    occurred_at = models.DateTimeField(null=True)
+    # From when on it could be part of an aggregate: holding and review were over, and it was on record.
+    ready_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
     issued_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -94,10 +111,28 @@ class Reward(TenantModel):
                 name="reward_once_per_event_and_rule",
             ),
             models.CheckConstraint(condition=Q(amount__gte=0, earned_amount__gt=0), name="reward_amounts_positive"),
-            models.CheckConstraint(
-                condition=Q(status=RewardStatus.CANCELED) | Q(amount__gt=0), name="reward_amount_above_zero"
+            models.UniqueConstraint(
+                fields=["campaign", "participant", "currency", "period_ends_at"],
+                condition=Q(type="STATEMENT", period_ends_at__isnull=False),
+                name="reward_one_statement",
             ),
-            models.CheckConstraint(condition=Q(amount__lte=models.F("earned_amount")), name="reward_amount_not_raised"),
+            models.CheckConstraint(
+                condition=Q(status__in=[RewardStatus.CANCELED, RewardStatus.AGGREGATED]) | Q(amount__gt=0),
+                name="reward_amount_above_zero",
+            ),
+            # An aggregate is the sum of its parts, and one of them may rise again after a refund that failed.
+            models.CheckConstraint(
+                condition=Q(amount__lte=models.F("earned_amount")) | Q(type__in=AGGREGATE_TYPES),
+                name="reward_amount_not_raised",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=RewardStatus.AGGREGATED) | Q(aggregate__isnull=False),
+                name="reward_aggregated_where",
+            ),
+            models.CheckConstraint(
+                condition=~Q(waiting_for="AGGREGATION") | Q(ready_at__isnull=False, occurred_at__isnull=False),
+                name="reward_ready_when",
+            ),
             models.CheckConstraint(
                 condition=~Q(status=RewardStatus.AVAILABLE) | Q(issued_at__isnull=False), name="reward_issued_when"
             ),
@@ -117,6 +152,22 @@ class Reward(TenantModel):
             models.Index(
                 fields=["organization", "id"], condition=~Q(pending_reduction=0), name="reward_reduction_waits"
             ),
+            models.Index(
+                fields=["campaign", "ready_at"], condition=Q(waiting_for="AGGREGATION"), name="reward_to_aggregate"
+            ),
+            models.Index(
+                fields=["campaign", "participant", "occurred_at"],
+                condition=Q(waiting_for="AGGREGATION"),
+                name="reward_to_aggregate_by_person",
+            ),
+            models.Index(
+                fields=["campaign", "participant"], condition=Q(waiting_for="CARRY"), name="reward_carried_waits"
+            ),
+            models.Index(fields=["aggregate", "id"], condition=Q(aggregate__isnull=False), name="reward_parts"),
+            models.Index(
+                fields=["deducts_part"], condition=Q(deducts_part__isnull=False), name="reward_part_deductions"
+            ),
+            models.Index(fields=["carried_from"], condition=Q(carried_from__isnull=False), name="reward_carried_on"),
             models.Index(fields=["deducts"], condition=Q(deducts__isnull=False), name="reward_deductions"),
             models.Index(fields=["restores"], condition=Q(restores__isnull=False), name="reward_restorations"),
             models.Index(
@@ -176,6 +227,22 @@ class RewardTotals(TenantModel):
         # No check that they aren't negative: the proposed row of an upsert is checked before it is added.
         constraints = [models.UniqueConstraint(fields=["campaign", "currency", "status"], name="totals_once")]
         indexes = [models.Index(fields=["organization", "status"], name="totals_by_status")]
+
+
+class StatementPeriod(TenantModel):
+    """A close of a campaign's statements, with what it came to then. A period in which nobody had anything has none."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="periods", db_constraint=False)
+    currency = models.CharField(max_length=3)
+    ends_at = models.DateTimeField()
+    closed_at = models.DateTimeField()
+    customers = models.BigIntegerField(default=0)
+    parts = models.BigIntegerField(default=0)
+    to_issue = models.BigIntegerField(default=0)
+    to_deduct = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "currency", "ends_at"], name="period_once")]
 
 
 class Claim(TenantModel):

@@ -10,7 +10,7 @@ from rewards.models import Reward, RewardBatch
 def reward_data(reward: Reward, external_id: str | None) -> dict[str, Any]:
     """A reward as orders and facts show it. Amounts in minor units; `external_id` is the tenant's id of the customer.
 
-    Without `transaction_id` the reward didn't come from one transaction; `deducts` names the reward that a deduction
+    Without `transaction_id` the reward didn't come from one transaction; an aggregate has `parts_count`. `deducts` names the reward that a deduction
     takes back.
     """
     data: dict[str, Any] = {
@@ -24,6 +24,8 @@ def reward_data(reward: Reward, external_id: str | None) -> dict[str, Any]:
     }
     if reward.transaction_id is not None:
         data["transaction_id"] = reward.transaction_id
+    if reward.parts_count is not None:
+        data["parts_count"] = reward.parts_count
     if reward.deducts_id is not None:
         data["deducts"] = str(reward.deducts_id)
     return {**data, "type": str(reward.type), "status": str(reward.status)}

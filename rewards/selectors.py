@@ -56,6 +56,11 @@ def rewards() -> QuerySet[Reward]:
     return Reward.objects.select_related("campaign", "participant", "customer", "rule")
 
 
+def parts_of(aggregate: Reward) -> QuerySet[Reward]:
+    """What the aggregate totals, unordered."""
+    return rewards().filter(aggregate=aggregate)
+
+
 def history(reward: Reward) -> QuerySet[RewardTransition]:
     """Every transition, oldest first."""
     return RewardTransition.objects.filter(reward=reward).order_by("id")
@@ -188,9 +193,14 @@ def daily_amounts(
 ) -> tuple[dict[date, int], dict[date, int]]:
     """Sums of what was earned and of what was issued, by day in `zone`, in one currency. Two queries."""
     found = []
-    for moment, amount in (("earned_at", "earned_amount"), ("issued_at", "amount")):
+    here = Reward.objects.filter(campaign=campaign_id, currency=currency)
+    # Not what was earned before: aggregates total it, a carried remainder and what restores another are part of it.
+    earned = here.filter(
+        parts_count__isnull=True, deducts__isnull=True, restores__isnull=True, carried_from__isnull=True
+    )
+    for rewards_, moment, amount in ((earned, "earned_at", "earned_amount"), (here, "issued_at", "amount")):
         rows = (
-            Reward.objects.filter(campaign=campaign_id, currency=currency, **{f"{moment}__gte": since})
+            rewards_.filter(**{f"{moment}__gte": since})
             .order_by()
             .values_list(TruncDate(moment, tzinfo=zone))
             .annotate(Sum(amount))

@@ -35,6 +35,12 @@ class RewardType(models.TextChoices):
     TRANSACTIONAL = "TRANSACTIONAL", "Transactional"
     OFFER = "OFFER", "Offer"
     ONE_TIME = "ONE_TIME", "One-time"
+    STATEMENT = "STATEMENT", "Statement"
+    DELAYED = "DELAYED", "A day's total"
+
+
+# Totals of other rewards: no event, no rule and no target of their own.
+AGGREGATE_TYPES = (RewardType.STATEMENT, RewardType.DELAYED)
 
 
 class WaitingFor(models.TextChoices):
@@ -42,6 +48,8 @@ class WaitingFor(models.TextChoices):
 
     HOLDING = "HOLDING", "Holding period"
     REVIEW = "REVIEW", "Review"
+    AGGREGATION = "AGGREGATION", "Its aggregate"
+    CARRY = "CARRY", "More, up to the smallest amount carried over"
     RECIPIENT = "RECIPIENT", "Recipient"
     NO_ENDPOINT = "NO_ENDPOINT", "An endpoint for its order"
 

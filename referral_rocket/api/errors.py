@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.core.exceptions import ValidationError
 
-from campaigns.errors import CampaignConflict, InvalidCampaign
+from campaigns.errors import CampaignConflict, ImpossibleCampaign, InvalidCampaign
 from integrations.errors import ConnectionRequired as NoConnection
 from integrations.errors import InvalidCredentials, ModeMismatch
 from participants.attribution import InvalidEmail
@@ -28,6 +28,7 @@ from webhooks.outbound.errors import AddressNotAllowed, EndpointConflict, Invali
 
 # Error -> (status, code). A code of None is the error's own. A 400 names its fields.
 TABLE: Mapping[type[Exception], tuple[int, str | None]] = {
+    ImpossibleCampaign: (422, "impossible"),
     InvalidCampaign: (400, "invalid"),
     CampaignConflict: (409, None),
     InvalidEmail: (400, "invalid"),
@@ -70,7 +71,8 @@ def domain_problem(error: Exception) -> Problem | None:
         return invalid([(error.field, error.code, error.message)])
     if status == 400:
         return invalid(_fields(error))
-    return Problem(status, code or str(getattr(error, "code", "")), str(error))
+    fields = error.errors if isinstance(error, ImpossibleCampaign) else ()
+    return Problem(status, code or str(getattr(error, "code", "")), str(error), fields)
 
 
 def _fields(error: Exception) -> list[tuple[str, str, str]]:

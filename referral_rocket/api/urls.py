@@ -36,6 +36,7 @@ urlpatterns = [
     path("rewards", rewards.RewardsView.as_view()),
     path("rewards/<str:reward_id>", rewards.RewardView.as_view()),
     path("rewards/<str:reward_id>/history", rewards.RewardHistoryView.as_view()),
+    path("rewards/<str:reward_id>/parts", rewards.RewardPartsView.as_view()),
     path("rewards/<str:reward_id>/approve", rewards.RewardApproveView.as_view()),
     path("rewards/<str:reward_id>/reject", rewards.RewardRejectView.as_view()),
     path("customers/<str:customer_id>", customers.CustomerView.as_view()),

@@ -185,13 +185,13 @@ def _check_confirmable(held: Reward, wanted: str, *from_statuses: str) -> None:
 
 @transaction.atomic
 def reward_approve(*, organization: Organization, reward: Reward, actor: str) -> Reward:
-    """Let a reward out of review: it becomes due, or waits for the rest of its holding period."""
+    """Let a reward out of review: it becomes due, or waits for the rest of its holding period or its aggregate."""
     held = _hold_in_review(reward, "approved")
     now = clock.now(organization)
     if held.releases_at is not None and held.releases_at > now:
         move = Move(held, RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
     else:
-        move = becomes_due(held, now)
+        move = waits_no_more(held, ready_at=now, now=now)
     rewards_move(organization=organization, moves=[move], actor=actor, reason="approved")
     return held
 
@@ -210,6 +210,13 @@ def _hold_in_review(reward: Reward, wanted: str) -> Reward:
     if held.status != RewardStatus.EARNED or held.waiting_for != WaitingFor.REVIEW:
         raise InvalidRewardTransition(f"The reward is {held.status} and not in review; it can't be {wanted}.")
     return held
+
+
+def waits_no_more(reward: Reward, *, ready_at: datetime, now: datetime) -> Move:
+    """The step after review and holding: due, or ready for its aggregate since `ready_at`."""
+    if reward.campaign.aggregates:
+        return Move(reward, RewardStatus.EARNED, waiting_for=WaitingFor.AGGREGATION, ready_at=ready_at)
+    return becomes_due(reward, now)
 
 
 def becomes_due(reward: Reward, now: datetime) -> Move:
@@ -234,7 +241,8 @@ def reward_give(
     actor: str,
     external_ref: str | None = None,
 ) -> Reward:
-    """A one-time reward, due at once (after review where its amount asks for it). It counts against the budget.
+    """A one-time reward, due at once: after review where its amount asks for it, with the next aggregate where the
+    campaign makes some. It counts against the budget.
 
     Where that doesn't suffice the reward is what is left, with `uncut_amount` on record. Raises InvalidReward, and
     BudgetExhausted where nothing is left.
@@ -267,12 +275,16 @@ def reward_give(
         fulfilment_method=campaign.fulfilment_method,
         earned_at=now,
         releases_at=now,
+        occurred_at=now,
         due_at=now,
         created_at=now,
         updated_at=now,
     )
     if campaign.review_above is not None and amount > campaign.review_above:
         reward.status, reward.waiting_for, reward.due_at = RewardStatus.EARNED, WaitingFor.REVIEW, None
+    elif campaign.aggregates:
+        reward.status, reward.waiting_for, reward.due_at = RewardStatus.EARNED, WaitingFor.AGGREGATION, None
+        reward.ready_at = now
     else:
         reward.fulfilment_endpoint_id = campaign.fulfilment_endpoint_id
     rewards_create(organization=organization, rewards=[reward], actor=actor, reason=reason)

@@ -46,6 +46,7 @@ class Move:
     method: str | None = None
     provider_reference: str | None = None
     reason: str | None = None
+    ready_at: datetime | None = None
     due_at: datetime | None = None
     issued_at: datetime | None = None
 
@@ -62,8 +63,17 @@ _COLUMNS = (
     ("method", "text"),
     ("provider_reference", "text"),
     ("reason", "text"),
+    ("ready_at", "timestamptz"),
     ("due_at", "timestamptz"),
     ("issued_at", "timestamptz"),
+)
+
+# A part's amount follows its payment while it stays what it is (product.md, Refunds: inside an aggregate).
+_AMOUNT_MAY_CHANGE = (
+    RewardStatus.EARNED,
+    RewardStatus.PENDING,
+    RewardStatus.PENDING_DEDUCTION,
+    RewardStatus.AGGREGATED,
 )
 
 _UPDATE = """
@@ -77,6 +87,52 @@ WHERE reward.id = move.id AND reward.status = move.from_status
     values=", ".join(f"%({name})s::{kind}[]" for name, kind in _COLUMNS),
     names=", ".join(name for name, _ in _COLUMNS),
 )
+
+# A whole close goes through here, so the parts are moved by one statement that never brings them into Python. What it
+# says of each is what `_happening` says; a test holds the two together.
+_AGGREGATE = """
+WITH part AS (
+    SELECT * FROM unnest(
+        %(id)s::uuid[], %(aggregate)s::uuid[], %(status)s::text[], %(amount)s::bigint[], %(transition)s::uuid[],
+        %(activity)s::uuid[], %(pending)s::uuid[])
+    AS part(id, aggregate, status, amount, transition, activity, pending)
+), moved AS (
+    UPDATE rewards_reward AS reward SET
+        status = 'AGGREGATED', waiting_for = NULL, aggregate_id = part.aggregate, updated_at = %(wall)s
+    FROM part
+    WHERE reward.id = part.id AND reward.status = part.status AND reward.amount = part.amount
+        AND reward.waiting_for = 'AGGREGATION'
+    RETURNING reward.id, reward.campaign_id, reward.customer_id, reward.transaction_id, reward.deducts_id, reward.type,
+        reward.currency, reward.created_at, part.status, part.amount, part.transition, part.activity, part.pending
+), history AS (
+    INSERT INTO rewards_rewardtransition (
+        id, organization_id, reward_id, at, from_status, to_status, actor, reason, amount_before, amount_after)
+    SELECT transition, %(organization)s, id, %(at)s, status, 'AGGREGATED', %(actor)s, %(reason)s, amount, amount
+    FROM moved
+), happened AS (
+    INSERT INTO activity_activity (
+        id, organization_id, at, actor, kind, subject_type, subject_id, campaign_id, data)
+    SELECT activity, %(organization)s, %(at)s, %(actor)s, 'reward.changed', 'reward', id, campaign_id,
+        jsonb_build_object('from', status, 'to', 'AGGREGATED', 'amount', amount, 'reason', %(reason)s::text)
+    FROM moved
+), told AS (
+    INSERT INTO activity_pendingactivity (id, organization_id, activity_id, snapshot, available_at, attempts)
+    SELECT moved.pending, %(organization)s, moved.activity,
+        jsonb_build_object(
+            'amount', moved.amount,
+            'created_at', to_char(moved.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+            'currency', moved.currency, 'customer_id', moved.customer_id, 'external_id', customer.external_id,
+            'campaign_id', moved.campaign_id, 'reward_id', moved.id, 'type', moved.type, 'status', 'AGGREGATED',
+            'previous_status', moved.status, 'reason', %(reason)s::text)
+        || CASE WHEN moved.transaction_id IS NULL THEN '{}'::jsonb
+            ELSE jsonb_build_object('transaction_id', moved.transaction_id) END
+        || CASE WHEN moved.deducts_id IS NULL THEN '{}'::jsonb
+            ELSE jsonb_build_object('deducts', moved.deducts_id) END,
+        %(wall)s, 0
+    FROM moved JOIN participants_customer AS customer ON customer.id = moved.customer_id
+)
+SELECT count(*) FROM moved
+"""
 
 _TOTALS = """
 INSERT INTO rewards_rewardtotals AS totals (
@@ -135,10 +191,74 @@ def rewards_move(*, organization: Organization, moves: Sequence[Move], actor: st
     _record(organization, steps, actor)
 
 
+@dataclass(frozen=True)
+class Part:
+    """One reward or deduction that becomes part of an aggregate, as the caller read it under its lock."""
+
+    reward_id: UUID
+    aggregate_id: UUID
+    status: str
+    amount: int
+    target_amount: int
+
+
+@transaction.atomic
+def rewards_aggregate(
+    *, organization: Organization, aggregates: Sequence[Reward], parts: Sequence[Part], actor: str, reason: str
+) -> None:
+    """Insert new aggregates of one campaign and currency, and make these rewards and deductions their parts.
+
+    The caller holds the parts' rows. Raises InvalidRewardTransition where one of them isn't as it was read.
+    """
+    if not aggregates:
+        return
+    Reward.objects.bulk_create(aggregates)
+    for part in parts:
+        if not REWARD_TRANSITIONS.allows(part.status, RewardStatus.AGGREGATED):
+            raise InvalidRewardTransition(f"The reward is {part.status}; it can't become AGGREGATED.")
+    _move_parts(organization, parts, actor, reason)
+    place = (aggregates[0].campaign_id, aggregates[0].currency)
+    changes: _Changes = defaultdict(lambda: [0, 0, 0])
+    for part in parts:
+        for status, sign in ((part.status, -1), (str(RewardStatus.AGGREGATED), 1)):
+            change = changes[*place, status]
+            change[0] += sign
+            change[1] += sign * part.amount
+            change[2] += sign * part.target_amount
+    steps = [
+        _Step(each, None, each.status, 0, each.amount, 0, each.target_amount, each.reason or reason)
+        for each in aggregates
+    ]
+    _record(organization, steps, actor, changes)
+
+
+def _move_parts(organization: Organization, parts: Sequence[Part], actor: str, reason: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _AGGREGATE,
+            {
+                "id": [part.reward_id for part in parts],
+                "aggregate": [part.aggregate_id for part in parts],
+                "status": [str(part.status) for part in parts],
+                "amount": [part.amount for part in parts],
+                "transition": [uuid7() for _ in parts],
+                "activity": [uuid7() for _ in parts],
+                "pending": [uuid7() for _ in parts],
+                "organization": organization.pk,
+                "actor": actor,
+                "reason": reason,
+                "at": clock.now(organization),
+                "wall": clock.wall(),
+            },
+        )
+        (moved,) = cursor.fetchone()
+    if moved != len(parts):
+        raise InvalidRewardTransition("Somebody else changed a part at the same time.")
+
+
 def _check(move: Move) -> None:
     current = move.reward.status
-    open_states = (RewardStatus.EARNED, RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
-    if current == move.to and (current in open_states or move.amount is None):
+    if current == move.to and (current in _AMOUNT_MAY_CHANGE or move.amount is None):
         return
     if not REWARD_TRANSITIONS.allows(current, move.to):
         raise InvalidRewardTransition(f"The reward is {current}; it can't become {move.to}.")
@@ -190,7 +310,10 @@ class _Step:
     reason: str
 
 
-def _record(organization: Organization, steps: Sequence[_Step], actor: str) -> None:
+_Changes = defaultdict[tuple[UUID, str, str], list[int]]
+
+
+def _record(organization: Organization, steps: Sequence[_Step], actor: str, changes: _Changes | None = None) -> None:
     at = clock.now(organization)
     RewardTransition.objects.bulk_create(
         RewardTransition(
@@ -211,7 +334,7 @@ def _record(organization: Organization, steps: Sequence[_Step], actor: str) -> N
     )
     happenings = [_happening(step, external_ids.get(step.reward.customer_id)) for step in steps]
     record(organization=organization, actor=actor, at=at, happenings=happenings)
-    _add_up(organization, steps)
+    _add_up(organization, steps, changes)
 
 
 def _happening(step: _Step, external_id: str | None) -> Happening:
@@ -239,8 +362,9 @@ def _snapshot(step: _Step, external_id: str | None) -> dict[str, Any] | None:
     }
 
 
-def _add_up(organization: Organization, steps: Iterable[_Step]) -> None:
-    changes: dict[tuple[UUID, str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+def _add_up(organization: Organization, steps: Iterable[_Step], changes: _Changes | None = None) -> None:
+    """The door's last statement. `changes` are those of rows that aren't among the steps."""
+    changes = defaultdict(lambda: [0, 0, 0]) if changes is None else changes
     for step in steps:
         place = (step.reward.campaign_id, step.reward.currency)
         if step.before is not None:

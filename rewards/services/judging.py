@@ -322,6 +322,7 @@ class Judge:
             fulfilment_method=campaign.fulfilment_method,
             earned_at=self.now,
             releases_at=event.occurred_at + timedelta(days=campaign.holding_days),
+            occurred_at=event.occurred_at,
             created_at=self.now,
             updated_at=self.now,
         )
@@ -330,7 +331,7 @@ class Judge:
 
 
 def begin(reward: Reward, now: datetime, *, held: bool = False) -> None:
-    """Set what a new reward begins as: waiting for review, then for its holding period, else due at once.
+    """Set what a new reward begins as: waiting for review, its holding period or its aggregate, else due at once.
 
     `held`: something speaks against it, so it is reviewed whatever its amount.
     """
@@ -339,6 +340,8 @@ def begin(reward: Reward, now: datetime, *, held: bool = False) -> None:
         reward.status, reward.waiting_for = RewardStatus.EARNED, WaitingFor.REVIEW
     elif reward.releases_at is not None and reward.releases_at > now:
         reward.status, reward.waiting_for = RewardStatus.EARNED, WaitingFor.HOLDING
+    elif campaign.aggregates:
+        reward.status, reward.waiting_for, reward.ready_at = RewardStatus.EARNED, WaitingFor.AGGREGATION, now
     else:
         reward.status, reward.due_at = RewardStatus.PENDING, now
         # Not earlier: what becomes due later is fixed by what the campaign says then.

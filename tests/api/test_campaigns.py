@@ -182,6 +182,8 @@ def test_the_currency_is_fixed_by_the_first_event(scene: Scene) -> None:
             "unknown_connection",
         ),
         ({"campaign_id": "01a1fdaf-15e7-71f0-a520-1af081a50180"}, "campaign_id", "unknown_field"),
+        ({"statement_day": 32}, "statement_day", "max_value"),
+        ({"earning_timing": "WEEKLY"}, "earning_timing", "invalid_choice"),
     ],
 )
 def test_a_wrong_field_is_named(api: Caller, change: dict[str, Any], field: str, code: str) -> None:
@@ -192,10 +194,6 @@ def test_a_wrong_field_is_named(api: Caller, change: dict[str, Any], field: str,
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"earning_timing": "STATEMENT"}, "earning_timing"),
-        ({"earning_timing": "DELAYED"}, "earning_timing"),
-        ({"statement_day": 31}, "statement_day"),
-        ({"delay_days": 7}, "delay_days"),
         ({"fulfilment": {"method": "PAYPAL"}}, "fulfilment.method"),
         ({"remainder": "CARRY"}, "remainder"),
         ({"carry_minimum": 500}, "carry_minimum"),
@@ -233,3 +231,15 @@ def test_orders_by_webhook(api: Caller) -> None:
     assert problem(api.said("DELETE", f"/webhook-endpoints/{endpoint}", None, 409)) == ("in_use",)
     assert api.patch(path, {"fulfilment": {"kind": "METHOD"}})["fulfilment"]["endpoint_id"] is None
     assert api.call("DELETE", f"/webhook-endpoints/{endpoint}").status_code == 204
+
+
+def test_when_earned_rewards_are_due_can_be_chosen_and_changed(api: Caller) -> None:
+    made = api.post("/campaigns", {**CAMPAIGN, "earning_timing": "STATEMENT", "statement_day": 15}, expect=201)
+    assert (made["earning_timing"], made["statement_day"], made["delay_days"]) == ("STATEMENT", 15, None)
+    path = f"/campaigns/{made['campaign_id']}"
+    refused = api.patch(path, {"earning_timing": "DELAYED"}, expect=422)
+    assert problem(refused) == ("impossible", ("delay_days", "required"))
+    assert api.get(path)["earning_timing"] == "STATEMENT"
+    changed = api.patch(path, {"earning_timing": "DELAYED", "delay_days": 7, "statement_day": None}, expect=200)
+    assert (changed["earning_timing"], changed["statement_day"], changed["delay_days"]) == ("DELAYED", None, 7)
+    assert api.get(path) == changed

@@ -21,6 +21,7 @@ TERMS = {
     "name": "Friends",
     "currency": "USD",
     "qualifying_event": "purchase",
+    "earning_timing": "IMMEDIATE",
     "attribution_window_days": "60",
     "holding_days": "7",
     "fulfilment": "MANUAL",
@@ -310,3 +311,33 @@ def test_stranger_finds_nothing(organization: Organization) -> None:
         assert visitor.post("campaign_copy", campaign.pk).status_code == 404
         assert visitor.post("campaign_status", campaign.pk, "PAUSED").status_code == 404
     assert [each.status for each in campaigns(organization)] == [CampaignStatus.ACTIVE]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"earning_timing": "STATEMENT", "statement_day": "15"}, "one total when the 15th of the month is over"),
+        ({"earning_timing": "STATEMENT", "statement_day": "30"}, "is over, or the last day of a shorter month"),
+        ({"earning_timing": "STATEMENT"}, "as one total when the month is over, once each was held for 7 days."),
+        (
+            {"earning_timing": "DELAYED", "delay_days": "3"},
+            "on one day is due as one total 3 days after the last of it",
+        ),
+    ],
+)
+def test_when_rewards_are_due_is_chosen_and_read_out(
+    given: dict[str, str], words: str, organization: Organization, marketer: Visitor
+) -> None:
+    made = {**TERMS, **REFERRER, "rules-0-amount": "12.00", **given, "do": "draft"}
+    assert marketer.post("campaign_new", **made).status_code == 302
+    (campaign,) = campaigns(organization)
+    assert campaign.earning_timing == given["earning_timing"]
+    assert words in text(marketer.get("campaign", campaign.pk))
+
+
+def test_a_delay_needs_its_days(organization: Organization, marketer: Visitor) -> None:
+    made = {**TERMS, **REFERRER, "rules-0-amount": "12.00", "earning_timing": "DELAYED", "do": "draft"}
+    answer = marketer.post("campaign_new", **made)
+    assert answer.status_code == 422
+    assert "Say after how many days what was earned is due." in text(answer)
+    assert campaigns(organization) == []

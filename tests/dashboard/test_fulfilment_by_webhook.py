@@ -91,6 +91,7 @@ def test_editing_a_campaign_keeps_it(campaign: Campaign, marketer: Visitor) -> N
         "name": "Renamed",
         "currency": "USD",
         "qualifying_event": "purchase",
+        "earning_timing": "IMMEDIATE",
         "attribution_window_days": "60",
         "holding_days": "0",
         "fulfilment": "WEBHOOK",

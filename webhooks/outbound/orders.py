@@ -37,6 +37,8 @@ def orders_make(*, organization: Organization, reward_ids: Sequence[UUID]) -> in
         Reward.objects.select_for_update(no_key=True, of=("self",))
         .select_related("customer")
         .filter(pk__in=reward_ids, status__in=_DUE, fulfilment_kind=FulfilmentKind.WEBHOOK)
+        # A deduction that waits for the next aggregate is told of with that.
+        .exclude(waiting_for=WaitingFor.AGGREGATION)
         .order_by("pk")
     )
     taken = claimed(reward.pk for reward in rewards)

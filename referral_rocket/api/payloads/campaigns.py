@@ -24,8 +24,8 @@ def campaign(found: Campaign) -> dict[str, Any]:
         "review_above": found.review_above,
         "budget": found.budget,
         "earning_timing": found.earning_timing,
-        "statement_day": None,
-        "delay_days": None,
+        "statement_day": found.statement_day,
+        "delay_days": found.delay_days,
         "fulfilment": {
             "kind": found.fulfilment_kind,
             "method": found.fulfilment_method,

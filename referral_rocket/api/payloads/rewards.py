@@ -31,7 +31,7 @@ def reward(found: Reward) -> dict[str, Any]:
         "deducts": text_id(found.deducts_id),
         "restores": text_id(found.restores_id),
         "carried_from": text_id(found.carried_from_id),
-        "aggregate_id": None,
+        "aggregate_id": text_id(found.aggregate_id),
         "fulfilment": {
             "kind": found.fulfilment_kind,
             "method": found.fulfilment_method,
@@ -41,7 +41,7 @@ def reward(found: Reward) -> dict[str, Any]:
         "provider_reference": found.provider_reference,
         "reason": found.reason,
         "settled_by": None,
-        "deducts_part": None,
+        "deducts_part": text_id(found.deducts_part_id),
         "uncut_amount": found.uncut_amount,
         "waiting_for": found.waiting_for,
         "external_ref": found.external_ref,

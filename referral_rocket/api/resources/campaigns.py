@@ -40,7 +40,13 @@ class CampaignsView(ApiView):
     def get(self, request: Request) -> Answer:
         return page(campaigns(), self.query, payloads.campaigns)
 
-    @operation("campaign_create", "Create a campaign", takes=CampaignNew, answers={201: CampaignShape})
+    @operation(
+        "campaign_create",
+        "Create a campaign",
+        takes=CampaignNew,
+        answers={201: CampaignShape},
+        refuses={422: ["impossible"]},
+    )
     def post(self, request: Request) -> Answer:
         made = campaign_create(
             organization=self.organization,
@@ -62,7 +68,7 @@ class CampaignView(ApiView):
         "Change a campaign",
         takes=CampaignChange,
         answers={200: CampaignShape},
-        refuses={409: ["invalid_transition", "currency_fixed"]},
+        refuses={409: ["invalid_transition", "currency_fixed"], 422: ["impossible"]},
         about="`rules` replaces the list: with `rule_id` changed (a new version), without it new, absent ones end. What is "
         "earned already never changes.",
     )

@@ -25,7 +25,7 @@ from referral_rocket.api.shapes.rewards import (
 )
 from referral_rocket.api.views import ApiView
 from rewards.models import Reward
-from rewards.selectors import history, rewards
+from rewards.selectors import history, parts_of, rewards
 from rewards.services.confirming import (
     reward_approve,
     reward_cancel,
@@ -75,7 +75,7 @@ class RewardsView(ApiView):
         takes=RewardNew,
         answers={201: RewardShape},
         refuses={422: ["unknown_participant", "budget_exhausted"]},
-        about="Goodwill or an adjustment, due at once. It is cut to what is left of the campaign's budget; 422 where nothing is.",
+        about="Goodwill or an adjustment, due at once, or with the next aggregate where the campaign makes some. It is cut to what is left of the campaign's budget; 422 where nothing is.",
     )
     def post(self, request: Request) -> Answer:
         participant = participants().filter(pk=self.given["participant_id"]).first()
@@ -144,6 +144,20 @@ class RewardHistoryView(ApiView):
     )
     def get(self, request: Request, reward_id: UUID) -> Answer:
         return page(history(reward_of(reward_id)), self.query, payloads.transitions)
+
+
+class RewardPartsView(ApiView):
+    @operation(
+        "reward_parts",
+        "What an aggregate is made of, newest first",
+        scope=Scope.READ,
+        filters=Paging,
+        answers={200: RewardShape},
+        listed=True,
+        about="Rewards and deductions in `AGGREGATED`; none for a reward that is no aggregate.",
+    )
+    def get(self, request: Request, reward_id: UUID) -> Answer:
+        return page(parts_of(reward_of(reward_id)), self.query, payloads.rewards)
 
 
 class RewardApproveView(ApiView):

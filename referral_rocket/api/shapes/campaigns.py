@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns.models import Beneficiary, CampaignStatus, OncePer, RuleType
+from campaigns.models import Beneficiary, CampaignStatus, EarningTiming, OncePer, RuleType
 from campaigns.services import methods
 from referral_rocket.api.fields import (
     Amount,
@@ -144,9 +144,22 @@ class CampaignChange(Strict):
     holding_days = Whole(min_value=0, max_value=LONGEST_DAYS, required=False, help_text="Default 0.")
     review_above = Amount(required=False, allow_null=True)
     budget = Amount(required=False, allow_null=True)
-    earning_timing = Choice(["IMMEDIATE"], later=["STATEMENT", "DELAYED"], required=False)
-    statement_day = Nothing()
-    delay_days = Nothing()
+    earning_timing = Choice(
+        EarningTiming.values,
+        required=False,
+        help_text="Default IMMEDIATE. What is still EARNED goes by the timing of the moment at which it is ready; nothing "
+        "that is due changes. No close is made up for the time before a change.",
+    )
+    statement_day = Whole(
+        min_value=1,
+        max_value=31,
+        required=False,
+        allow_null=True,
+        help_text="With STATEMENT: the day whose end closes a period; the last in shorter months. Null: the month's last.",
+    )
+    delay_days = Whole(
+        min_value=0, max_value=LONGEST_DAYS, required=False, allow_null=True, help_text="Needed with DELAYED."
+    )
     fulfilment = Fulfilment(required=False)
     remainder = Choice(["DROP"], later=["CARRY"], required=False)
     carry_minimum = Only(1)

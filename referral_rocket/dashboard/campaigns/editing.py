@@ -12,10 +12,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from campaigns.errors import CampaignConflict, InvalidCampaign
-from campaigns.models import Campaign, CampaignStatus, RewardRule
+from campaigns.models import Campaign, CampaignStatus, EarningTiming, RewardRule
 from campaigns.selectors import campaigns, current_rules
 from campaigns.services import campaign_create, campaign_update
-from campaigns.terms import CampaignTerms, RuleTerms, complete_rules, in_words
+from campaigns.terms import CampaignTerms, RuleTerms, complete_rules, in_words, timing_in_words
 from participants.counts import has_event
 from referral_rocket.accounts.roles import Ability
 from referral_rocket.dashboard.abilities import requires
@@ -77,6 +77,10 @@ class Editor:
             return None
         return terms, complete
 
+    def _timing(self) -> str:
+        bound = self.form if self.form.is_bound else bound_as_it_is(self.form)
+        return timing_reading(bound)
+
     def show(self, status: int = 200) -> HttpResponse:
         context = {
             "campaign": self.campaign,
@@ -84,6 +88,7 @@ class Editor:
             "rules": self.rules,
             "problems": self.problems,
             "sentences": sentences(self.rules),
+            "timing": self._timing(),
             "has_errors": self.problems or self.form.errors or any(rule.errors for rule in self.rules),
         }
         return render(self.request, "campaigns/edit.html", context, status=status)
@@ -111,6 +116,23 @@ def sentences(rules: Sequence[RuleForm]) -> list[tuple[int, str, bool]]:
         except InvalidCampaign as error:
             found.append((number, error.errors[0][2], False))
     return found
+
+
+def timing_reading(form: CampaignForm) -> str:
+    """When rewards become due, in words; nothing where a field that says so is wrong."""
+    names = ("earning_timing", "statement_day", "delay_days", "holding_days")
+    form.is_valid()
+    if any(name in form.errors for name in names):
+        return ""
+    asked = {name: form.cleaned_data[name] for name in names}
+    if asked["earning_timing"] == EarningTiming.DELAYED and asked["delay_days"] is None:
+        return ""
+    return timing_in_words(CampaignTerms(name="", currency="", **asked))
+
+
+def bound_as_it_is(form: CampaignForm) -> CampaignForm:
+    values = {name: form[name].value() for name in form.fields}
+    return CampaignForm({name: value for name, value in values.items() if value not in (None, False)}, lines=menu())
 
 
 def _bound(form: RuleForm) -> RuleForm:
@@ -188,4 +210,5 @@ def _retypes(action: str) -> bool:
 def rules_reading(request: Any) -> HttpResponse:
     """The rules as they are being typed, in words: a fragment. Nothing is stored."""
     forms_sent = rule_forms(request.POST, currency=request.POST.get("currency", ""))
-    return render(request, "campaigns/reading.html", {"sentences": sentences(forms_sent)})
+    timing = timing_reading(CampaignForm(request.POST, lines=menu()))
+    return render(request, "campaigns/reading.html", {"sentences": sentences(forms_sent), "timing": timing})

@@ -8,7 +8,7 @@ from uuid import UUID
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
-from campaigns.models import Beneficiary, Campaign, FulfilmentKind, OncePer, RewardRule, RuleType
+from campaigns.models import Beneficiary, Campaign, EarningTiming, FulfilmentKind, OncePer, RewardRule, RuleType
 from campaigns.services import MANUAL
 from campaigns.terms import CampaignTerms, RuleTerms
 from integrations import registry
@@ -80,6 +80,28 @@ class CampaignForm(forms.Form):
         validators=[MinValueValidator(0), MaxValueValidator(3650)],
         help_text="How long a reward waits after the event before it is due.",
     )
+    earning_timing = forms.ChoiceField(
+        label="Earned rewards are due",
+        choices=[
+            (EarningTiming.IMMEDIATE, "One by one, by themselves"),
+            (EarningTiming.STATEMENT, "As one total a month"),
+            (EarningTiming.DELAYED, "As one total a day, some days later"),
+        ],
+        initial=EarningTiming.IMMEDIATE,
+        help_text="A change holds for what isn't due yet; no close is made up for the time before it.",
+    )
+    statement_day = forms.IntegerField(
+        label="Closes at the end of day",
+        required=False,
+        validators=[MinValueValidator(1), MaxValueValidator(31)],
+        help_text="Of each month; in shorter months its last. Empty: the month's last day.",
+    )
+    delay_days = forms.IntegerField(
+        label="Days after the last of it",
+        required=False,
+        validators=[MinValueValidator(0), MaxValueValidator(3650)],
+        help_text="Counted from the day's last event.",
+    )
     review_above = MoneyField(help_text="Rewards above this wait for a person to approve them.")
     budget = MoneyField(help_text="When it is used up, nothing more is earned.")
     fulfilment = forms.ChoiceField(label="Issued by", help_text="Preselected for what becomes due from now on.")
@@ -114,6 +136,9 @@ class CampaignForm(forms.Form):
             holding_days=data["holding_days"],
             review_above=money["review_above"],
             budget=money["budget"],
+            earning_timing=data["earning_timing"],
+            statement_day=data["statement_day"],
+            delay_days=data["delay_days"],
             **_fulfilment_terms(data["fulfilment"]),
             base_tax=data["base_tax"],
             base_shipping=data["base_shipping"],
@@ -123,8 +148,8 @@ class CampaignForm(forms.Form):
 
 def _initial(campaign: Campaign) -> dict[str, Any]:
     names = (
-        "name", "currency", "qualifying_event", "landing_url", "attribution_window_days", "holding_days", "base_tax",
-        "base_shipping", "base_discounts",
+        "name", "currency", "qualifying_event", "landing_url", "attribution_window_days", "holding_days",
+        "earning_timing", "statement_day", "delay_days", "base_tax", "base_shipping", "base_discounts",
     )  # fmt: skip
     money = {name: getattr(campaign, name) for name in ("review_above", "budget")}
     return {

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from campaigns.models import Campaign, CampaignStatus
 from campaigns.selectors import campaigns, current_rules
 from campaigns.states import CAMPAIGN_TRANSITIONS
-from campaigns.terms import in_words
+from campaigns.terms import in_words, timing_in_words
 from integrations.models import Connection
 from participants.counts import campaign_counts
 from participants.selectors import participants
@@ -88,6 +88,7 @@ def _summary(request: Any, shown: Campaign) -> dict[str, Any]:
         "issued": totals.get(RewardStatus.AVAILABLE, []),
         "earned": totals.get(RewardStatus.EARNED, []),
         "budget_spent": budget_spent(shown.pk) if shown.budget else None,
+        "timing": timing_in_words(shown),
         "readings": [in_words(rule, shown.currency) for rule in current_rules(shown)],
         "chart": {
             "labels": [f"{day.day} {day:%b}" for day in days],
@@ -122,7 +123,7 @@ def _rules(request: Any, shown: Campaign) -> dict[str, Any]:
 
 def _fulfilment(request: Any, shown: Campaign) -> dict[str, Any]:
     connection: Connection | None = shown.fulfilment_connection
-    return {"connection": connection, "endpoint": shown.fulfilment_endpoint}
+    return {"connection": connection, "endpoint": shown.fulfilment_endpoint, "timing": timing_in_words(shown)}
 
 
 def _share(request: Any, shown: Campaign) -> dict[str, Any]:

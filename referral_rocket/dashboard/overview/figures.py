@@ -79,7 +79,7 @@ def _summed(by_day: Mapping[date, int], period: Period) -> list[int]:
 
 def flows(period: Period) -> list[Flow]:
     """One for each currency in which anything was earned or issued, the busiest first."""
-    earned = _by_day(Reward.objects.filter(status__in=_EARNED, earned_at__gte=period.start), "earned_at", period)
+    earned = _by_day(_earned_since(period.start), "earned_at", period)
     issued = _by_day(
         Reward.objects.filter(status=RewardStatus.AVAILABLE, issued_at__gte=period.start), "issued_at", period
     )
@@ -177,15 +177,16 @@ class Ranked:
     last_event: datetime | None
 
 
+def _earned_since(start: datetime) -> QuerySet[Reward]:
+    """What was earned, and not the aggregates that total it."""
+    return Reward.objects.filter(status__in=_EARNED, earned_at__gte=start, parts_count__isnull=True)
+
+
 def ranking(period: Period) -> list[Ranked]:
     """The campaigns in which most happened in the period."""
     joined = _counts(Participant.objects.filter(joined_at__gte=period.start))
     events = _counts(QualifyingEvent.objects.filter(occurred_at__gte=period.start, undone_at__isnull=True))
-    earned: dict[UUID, int] = dict(
-        Reward.objects.filter(status__in=_EARNED, earned_at__gte=period.start)
-        .values_list("campaign")
-        .annotate(Sum("amount"))
-    )
+    earned: dict[UUID, int] = dict(_earned_since(period.start).values_list("campaign").annotate(Sum("amount")))
     owed: dict[UUID, int] = dict(
         RewardTotals.objects.filter(status=RewardStatus.PENDING).values_list("campaign").annotate(Sum("amount"))
     )
