@@ -38,7 +38,7 @@ from referral_rocket.kit.http import Answer, Caller, NoAnswer
 from tests.integrations.stand_in import RunningSandbox
 
 # More requests than any method makes for one reward, so that a kill is tried at each of them.
-STEPS = range(10)
+STEPS = range(8)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from integrations.sandbox.stripe import forms, resources, shapes
+from integrations.sandbox.stripe import billing_shapes, forms, resources, shapes
 from tests.integrations.stand_in import RunningSandbox
 
 KEY = {"Authorization": "Bearer sk_test_contract"}
@@ -15,7 +15,20 @@ SALE = {
 }  # fmt: skip
 INTENT = shapes.payment_intent(SALE, False)
 CUSTOMER = shapes.customer({"email": "friend@example.com"}, False)
+PRICE = billing_shapes.price({"amount": 5000, "currency": "usd"}, False)
+SUBSCRIPTION = billing_shapes.subscription(CUSTOMER, PRICE, {})
+COUPON = billing_shapes.coupon(
+    {"id": "rr-1", "percent_off": 12.5, "duration": "repeating", "duration_in_months": 3}, False
+)
 MADE = {
+    "price": PRICE,
+    "subscription": SUBSCRIPTION,
+    "subscription_item": SUBSCRIPTION["items"]["data"][0],
+    "coupon": COUPON,
+    "deleted_coupon": billing_shapes.deleted_coupon("rr-1"),
+    "promotion_code": billing_shapes.promotion_code({"promotion": {"coupon": "rr-1"}}, False),
+    "discount": billing_shapes.discount(SUBSCRIPTION, COUPON),
+    "webhook_endpoint": billing_shapes.webhook_endpoint({"url": "https://x.example", "enabled_events": ["*"]}, False),
     "account": shapes.account(False),
     "customer": CUSTOMER,
     "deleted_customer": shapes.deleted_customer("cus_1"),
@@ -30,7 +43,10 @@ MADE = {
     "dispute": shapes.dispute(INTENT, 100, "needs_response", 1800000000),
 }
 # What the product reads or writes back whole has to be complete; of the others it is enough that nothing is made up.
-COMPLETE = ("customer", "customer_balance_transaction", "deleted_customer", "event", "invoice_payment")
+COMPLETE = (
+    "customer", "customer_balance_transaction", "deleted_customer", "event", "invoice_payment",
+    "coupon", "promotion_code", "discount", "deleted_coupon", "price", "webhook_endpoint",
+)  # fmt: skip
 # The samples are generated and leave these maps empty or of another kind of the same field.
 FREE = {"metadata", "parent", "data", "amount_details", "payment", "settings", "lines", "customer_shipping", "shipping"}
 
@@ -86,6 +102,15 @@ def refusal(sandbox: RunningSandbox, method: str, path: str, body: str) -> tuple
         ("GET", "/v1/customers?api_key=x", "", 400, "parameter_unknown", "api_key"),
         ("GET", "/v1/customers/cus_none", "", 404, "resource_missing", "id"),
         ("GET", "/v1/nothing", "", 404, None, None),
+        ("POST", "/v1/coupons", "percent_off=10&duration=sometimes", 400, "parameter_invalid_enum", "duration"),
+        ("POST", "/v1/coupons", "percent_off=a&duration=once", 400, "parameter_invalid_decimal", "percent_off"),
+        ("POST", "/v1/coupons", "amount_off=5&duration=once", 400, "parameter_missing", "currency"),
+        ("POST", "/v1/promotion_codes", "coupon=x", 400, "parameter_unknown", "coupon"),
+        ("POST", "/v1/promotion_codes", "promotion[type]=gift", 400, "parameter_invalid_enum", "promotion[type]"),
+        ("POST", "/v1/subscriptions/sub_1", "coupon=x", 400, "parameter_unknown", "coupon"),
+        ("POST", "/v1/subscriptions/sub_1", "discounts[0][id]=x", 400, "parameter_unknown", "discounts[id]"),
+        ("GET", "/v1/subscriptions?status=gone", "", 400, "parameter_invalid_enum", "status"),
+        ("GET", "/v1/coupons/none", "", 404, "resource_missing", "coupon"),
     ],
 )
 def test_what_stripe_would_refuse(sandbox, method, path, body, status, code, parameter):

@@ -6,13 +6,21 @@ from uuid import uuid4
 import pytest
 import requests
 
-from integrations.base import Access, IssueOrder, IssueOutcome, Recipient
+from integrations.base import Access, IssueOrder, IssueOutcome, Recipient, TakeBack
 from integrations.errors import OutcomeUnknown, ProviderRejected, ProviderRetryable
-from integrations.providers.stripe import adapter as adapter_module
-from integrations.providers.stripe import client
-from integrations.providers.stripe.adapter import StripeCredit
+from integrations.providers.stripe import client, credit, customers
+from integrations.providers.stripe.credit import StripeCredit
 from referral_rocket.kit.clock import wall
-from tests.integrations.payout_cases import No, PayoutCases, ReadsFirstCases, impatient_caller, until
+from tests.integrations.payout_cases import (
+    Killed,
+    No,
+    PayoutCases,
+    ReadsFirstCases,
+    TakeBackCases,
+    impatient_caller,
+    killed_at,
+    until,
+)
 
 KEY = "sk_test_standin_4242"
 EMAIL = "friend@example.com"
@@ -59,8 +67,9 @@ def _odd_dinars(sandbox, order):
     return replace(order, amount=1234, currency="KWD")
 
 
-class TestStripeCredit(ReadsFirstCases, PayoutCases):
+class TestStripeCredit(ReadsFirstCases, TakeBackCases, PayoutCases):
     money_path = "/balance_transactions"
+    take_back_path = "/balance_transactions"
     secret = KEY
     noes = (
         No("customer_not_found", _nobody),
@@ -75,6 +84,13 @@ class TestStripeCredit(ReadsFirstCases, PayoutCases):
 
     def impatient(self, monkeypatch):
         monkeypatch.setattr(client, "_caller", impatient_caller())
+
+    def taken_back(self, sandbox, back):
+        return [-each["amount"] for each in sandbox.credits(reward_id=back.reward_id)["credits"]]
+
+    def spend(self, sandbox, order, issued):
+        bought = sandbox.post("stripe/subscriptions", customer=issued.recipient_provider_id, amount=700, currency="usd")
+        sandbox.post("stripe/invoices", subscription=bought["id"])
 
 
 def ask(sandbox, method: str, path: str, **fields: str) -> requests.Response:
@@ -288,7 +304,7 @@ def test_a_renamed_customer_is_found_among_many_other_events(sandbox, adapter, a
 
 
 def test_more_events_than_are_worth_reading_leave_it_unknown(sandbox, adapter, access, order, monkeypatch):
-    monkeypatch.setattr(adapter_module, "MOST_EVENTS", 2)
+    monkeypatch.setattr(customers, "MOST_EVENTS", 2)
     other = sandbox.add_customer("other@example.com")
     for number in range(3):
         ask(sandbox, "POST", f"/v1/customers/{other}", name=f"Name {number}")
@@ -358,3 +374,70 @@ def test_live_and_test_are_apart(sandbox, adapter, access, order):
 
     assert adapter.issue(live, order).code == "customer_not_found"
     assert adapter.check(live).mode == "LIVE"
+
+
+# Taking back -------------------------------------------------------------------------------------------------------
+
+
+def deduction(order, issued, **fields) -> TakeBack:
+    reward_id = uuid4()
+    wanted = {
+        "amount": order.amount, "currency": order.currency, "issued_reference": issued.provider_reference,
+        "issued_amount": order.amount, "recipient": Recipient(EMAIL), "issued_to": issued.recipient_provider_id,
+    }  # fmt: skip
+    return TakeBack(reward_id, f"{reward_id}:1", **{**wanted, **fields})
+
+
+def balance(sandbox) -> int:
+    return sandbox.get("stripe/customers", email=EMAIL)["customers"][0]["balance"]
+
+
+def test_part_of_a_credit_is_taken_back_though_part_is_spent(sandbox, adapter, access, order):
+    issued = adapter.issue(access, order)
+    bought = sandbox.post("stripe/subscriptions", customer=issued.recipient_provider_id, amount=700, currency="usd")
+    sandbox.post("stripe/invoices", subscription=bought["id"])
+    assert balance(sandbox) == -500
+
+    result = adapter.take_back(access, deduction(order, issued, amount=500))
+
+    assert result.outcome == IssueOutcome.SUCCEEDED
+    assert balance(sandbox) == 0
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_credit_that_an_invoice_uses_meanwhile_is_given_back(sandbox, adapter, access, order, killed, monkeypatch):
+    issued = adapter.issue(access, order)
+    back = deduction(order, issued)
+    bought = sandbox.post("stripe/subscriptions", customer=issued.recipient_provider_id, amount=700, currency="usd")
+    honest = credit._take_back
+
+    def too_late(*arguments):
+        sandbox.post("stripe/invoices", subscription=bought["id"])
+        return honest(*arguments)
+
+    monkeypatch.setattr(credit, "_take_back", too_late)
+    if killed:
+        # After the transaction that took too much, before the one that undoes it.
+        with killed_at(2, "after"), pytest.raises(Killed):
+            adapter.take_back(access, back)
+        assert balance(sandbox) == 700
+        monkeypatch.setattr(credit, "_take_back", honest)
+        back = replace(back, first_attempt_at=wall())
+        assert adapter.look_up_taken_back(access, back) is None
+
+    result = adapter.take_back(access, back)
+
+    assert (result.outcome, result.code) == (IssueOutcome.WAITING, "needs_a_person")
+    assert balance(sandbox) == -500
+    found = adapter.look_up_taken_back(access, replace(back, first_attempt_at=wall()))
+    assert (found.outcome, found.code) == (IssueOutcome.WAITING, "needs_a_person")
+
+
+@pytest.mark.parametrize("fields", [{"issued_to": None}, {"issued_reference": "cbtxn_elsewhere"}])
+def test_a_credit_that_can_not_be_found_is_left_to_a_person(sandbox, adapter, access, order, fields):
+    issued = adapter.issue(access, order)
+
+    result = adapter.take_back(access, deduction(order, issued, **fields))
+
+    assert (result.outcome, result.sent, result.code) == (IssueOutcome.WAITING, False, "needs_a_person")
+    assert balance(sandbox) == -1200

@@ -1,11 +1,10 @@
-"""Stripe: payments in by webhook, rewards out as account credit."""
+"""Stripe: payments in by webhook, rewards out as account credit, coupons and lower prices."""
 
 from integrations.description import CredentialField, Method, Provider
-from integrations.providers.stripe import keys, words
-from integrations.providers.stripe.adapter import StripeCredit
+from integrations.providers.stripe import account, keys, words
+from integrations.providers.stripe.credit import StripeCredit
+from integrations.providers.stripe.discounts import StripeDiscount
 from integrations.providers.stripe.inbound import READERS, StripePayments
-
-_credit = StripeCredit()
 
 PROVIDER = Provider(
     slug="stripe",
@@ -13,10 +12,24 @@ PROVIDER = Provider(
     purpose=words.PURPOSE,
     credential_fields=(CredentialField("api_key", "Secret key", words.KEY_HELP),),
     setting_fields=(),
-    methods=(Method("STRIPE_CREDIT", words.STRIPE_CREDIT_LABEL, words.STRIPE_CREDIT_EXPLANATION, _credit),),
+    methods=(
+        Method("STRIPE_CREDIT", words.STRIPE_CREDIT_LABEL, words.STRIPE_CREDIT_EXPLANATION, StripeCredit()),
+        Method(
+            "STRIPE_COUPON",
+            words.STRIPE_COUPON_LABEL,
+            words.STRIPE_COUPON_EXPLANATION,
+            StripeDiscount(changes_price=False),
+        ),
+        Method(
+            "STRIPE_SUBSCRIPTION",
+            words.STRIPE_SUBSCRIPTION_LABEL,
+            words.STRIPE_SUBSCRIPTION_EXPLANATION,
+            StripeDiscount(changes_price=True),
+        ),
+    ),
     inbound=StripePayments(),
     receives_payments=True,
-    check=_credit.check,
+    check=account.check,
     check_credentials=keys.check_credentials,
     mode_of=keys.mode_of,
     signing_label="Signing secret",

@@ -4,6 +4,7 @@ The SDK builds requests and reads answers; it doesn't retry (our runner does, ov
 """
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,8 @@ from referral_rocket.kit.http import Caller, HttpFailure
 API_VERSION = "2026-10-28.endive"
 
 _caller = Caller()
+# The SDK logs the address of every request, and some carry a person's e-mail. Exchanges are kept without it.
+logging.getLogger("stripe").setLevel(logging.WARNING)
 
 
 class _RecordingHttp(stripe.HTTPClient):
@@ -89,6 +92,18 @@ class Conversation:
             raise _unreadable(writes, self.exchanges) from error
 
 
+class Missing(ProviderRejected):
+    """Stripe has no such object. `code` is `customer_not_found` where it is the customer."""
+
+
+class Refused(ProviderRejected):
+    """Stripe understood and refused. `stripe_code` is Stripe's own code, empty where it gave none."""
+
+    def __init__(self, message: str, *, stripe_code: str, exchanges: list[Exchange]) -> None:
+        super().__init__(message, exchanges=exchanges)
+        self.stripe_code = stripe_code
+
+
 def _unreadable(writes: bool, exchanges: list[Exchange]) -> ProviderError:
     if writes:
         return OutcomeUnknown(words.UNREADABLE, exchanges=exchanges)
@@ -134,8 +149,16 @@ def _quirk(status: int, said: Mapping[str, Any], exchanges: list[Exchange]) -> P
     if kind == "idempotency_error":
         # The key was used with other parameters: for another customer, perhaps, who may have the money.
         return OutcomeUnknown(words.KEY_REUSED, exchanges=exchanges)
-    if code == "resource_missing":
-        return ProviderRejected(words.CUSTOMER_NOT_FOUND, code="customer_not_found", exchanges=exchanges)
     if status == 403:
         return ConnectionNeedsAttention(words.KEY_WITHOUT_PERMISSION, exchanges=exchanges)
-    return None
+    return _no(said, exchanges) if status in (400, 402, 404) else None
+
+
+def _no(said: Mapping[str, Any], exchanges: list[Exchange]) -> ProviderError:
+    code, message = str(said.get("code") or ""), str(said.get("message") or "")
+    if code != "resource_missing":
+        return Refused(words.refused(message), stripe_code=code, exchanges=exchanges)
+    # The parameter is `id` for whatever the address names, so the sentence has to tell.
+    if message.startswith("No such customer:"):
+        return Missing(words.CUSTOMER_NOT_FOUND, code="customer_not_found", exchanges=exchanges)
+    return Missing(words.refused(message), code="rejected_by_provider", exchanges=exchanges)

@@ -52,17 +52,15 @@ def _hints(shape: type) -> dict[str, Any]:
 
 def _object(fields: dict[str, Any], shape: Any, path: str) -> dict[str, Any]:
     hints = _hints(shape)
+    for name in fields:
+        if name not in hints:
+            full = _full(path, name)
+            raise BadParameter("parameter_unknown", full, f"Received unknown parameter: {full}")
     for name in shape.__required_keys__ - _OPTIONS:
         if name not in fields:
             full = _full(path, name)
             raise BadParameter("parameter_missing", full, f"Missing required param: {full}.")
-    values = {}
-    for name, value in fields.items():
-        full = _full(path, name)
-        if name not in hints:
-            raise BadParameter("parameter_unknown", full, f"Received unknown parameter: {full}")
-        values[name] = _value(value, hints[name], full)
-    return values
+    return {name: _value(value, hints[name], _full(path, name)) for name, value in fields.items()}
 
 
 def _value(value: Any, hint: Any, path: str) -> Any:
@@ -111,6 +109,10 @@ def _scalar(value: str, hint: Any, path: str) -> Any:
         if not re.fullmatch(r"-?\d{1,15}", value):
             raise BadParameter("parameter_invalid_integer", path, f"Invalid integer: {value}")
         return int(value)
+    if hint is float:
+        if not re.fullmatch(r"\d{1,9}(\.\d{1,4})?", value):
+            raise BadParameter("parameter_invalid_decimal", path, f"Invalid decimal: {value}")
+        return float(value)
     if hint is bool:
         if value not in ("true", "false"):
             raise BadParameter("parameter_invalid_boolean", path, f"Invalid boolean: {value}")

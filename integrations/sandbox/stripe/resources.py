@@ -1,4 +1,4 @@
-"""Stripe's resources as far as the product uses them: account, customers, credit balance, objects of a sale.
+"""Stripe's resources as far as the product uses them: account, customers, credit balance, and those beside this file.
 
 Each route checks its parameters against the SDK's TypedDict of the same call.
 """
@@ -6,7 +6,6 @@ Each route checks its parameters against the SDK's TypedDict of the same call.
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 from stripe.params import (
     CustomerBalanceTransactionCreateParams,
@@ -21,18 +20,12 @@ from stripe.params import (
 )
 
 from integrations.sandbox.server import Call
-from integrations.sandbox.store import Store
-from integrations.sandbox.stripe import forms, shapes
+from integrations.sandbox.stripe import discounts, forms, sales, shapes
 from integrations.sandbox.stripe.errors import Refused
-
-Json = dict[str, Any]
-PROVIDER = "stripe"
+from integrations.sandbox.stripe.shelf import PROVIDER, Json
 
 
-class Resources:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
+class Resources(discounts.Discounts, sales.Sales):
     def answer(self, call: Call, livemode: bool) -> Json:
         for method, pattern, shape, action in ROUTES:
             match = re.fullmatch(pattern, call.path) if method == call.method else None
@@ -107,28 +100,6 @@ class Resources:
             "event", livemode, params, url="/v1/events", keep=lambda event: wanted is None or event["type"] in wanted
         )
 
-    def sale_object(self, livemode: bool, params: Json, kind: str, object_id: str) -> Json:
-        return self._object(_SALE_KINDS[kind], livemode, object_id, _SALE_KINDS[kind])
-
-    # What the routes share ---------------------------------------------------------------------------------------
-
-    def _object(self, kind: str, livemode: bool, object_id: str, name: str) -> Json:
-        found = self._store.get(PROVIDER, livemode, kind, object_id)
-        if found is None:
-            message = f"No such {name}: '{object_id}'"
-            raise Refused(404, "invalid_request_error", "resource_missing", message, "id")
-        return found
-
-    def _customer(self, livemode: bool, customer_id: str) -> Json:
-        return self._object("customer", livemode, customer_id, "customer")
-
-    def _live_customer(self, livemode: bool, customer_id: str) -> Json:
-        customer = self._customer(livemode, customer_id)
-        if customer.get("deleted"):
-            message = f"No such customer: '{customer_id}'"
-            raise Refused(404, "invalid_request_error", "resource_missing", message, "customer")
-        return customer
-
     def _tell(self, event_type: str, customer: Json, before: Json | None = None) -> None:
         """Keep an event of a customer's change for `GET /v1/events`."""
         event = shapes.event(event_type, customer, customer["livemode"], None, int(time.time()))
@@ -136,50 +107,15 @@ class Resources:
             event["data"]["previous_attributes"] = before
         self._store.put(PROVIDER, customer["livemode"], "event", event)
 
-    def _save_customer(self, customer: Json) -> None:
-        self._store.put(PROVIDER, customer["livemode"], "customer", customer, lookup=customer["email"] or "")
-
-    def _page(self, kind: str, livemode: bool, params: Json, *, url: str, **match: Any) -> Json:
-        limit = params.get("limit", 10)
-        if not 1 <= limit <= 100:
-            message = "Invalid integer: limit is between 1 and 100"
-            raise Refused(400, "invalid_request_error", "parameter_invalid_integer", message, "limit")
-        rows = self._store.find(
-            PROVIDER,
-            kind,
-            livemode=livemode,
-            created=_between(params.get("created")),
-            after=params.get("starting_after"),
-            before=params.get("ending_before"),
-            limit=limit + 1,
-            **match,
-        )
-        return shapes.page(rows[:limit], url, has_more=len(rows) > limit)
-
 
 def _is_there(customer: Json) -> bool:
     return not customer.get("deleted")
 
 
-def _between(created: Any) -> tuple[int, int] | None:
-    if created is None:
-        return None
-    if isinstance(created, int):
-        return created, created
-    lowest = max(created.get("gte", 0), created.get("gt", -1) + 1)
-    highest = min(created.get("lte", 1 << 40), created.get("lt", 1 << 40) - 1)
-    return lowest, highest
-
-
-class _Nothing(CustomerRetrieveParams):
-    """Routes that take no parameter but `expand`."""
-
-
-_SALE_KINDS = {"payment_intents": "payment_intent", "invoices": "invoice", "checkout/sessions": "checkout_session"}
 _CUSTOMER = r"/v1/customers/(\w+)"
 _CREDITS = _CUSTOMER + "/balance_transactions"
 ROUTES: tuple[tuple[str, str, type, Callable[..., Json]], ...] = (
-    ("GET", "/v1/account", _Nothing, Resources.account),
+    ("GET", "/v1/account", CustomerRetrieveParams, Resources.account),
     ("POST", "/v1/customers", CustomerCreateParams, Resources.customer_create),
     ("GET", "/v1/customers", CustomerListParams, Resources.customer_list),
     ("GET", _CUSTOMER, CustomerRetrieveParams, Resources.customer_retrieve),
@@ -189,5 +125,6 @@ ROUTES: tuple[tuple[str, str, type, Callable[..., Json]], ...] = (
     ("GET", _CREDITS, CustomerBalanceTransactionListParams, Resources.credit_list),
     ("GET", _CREDITS + r"/(\w+)", CustomerBalanceTransactionRetrieveParams, Resources.credit_retrieve),
     ("GET", "/v1/events", EventListParams, Resources.event_list),
-    ("GET", "/v1/(payment_intents|invoices|checkout/sessions)/(\\w+)", _Nothing, Resources.sale_object),
+    *discounts.ROUTES,
+    *sales.ROUTES,
 )

@@ -49,7 +49,7 @@ class Webhooks:
                 events = [shapes.event(wanted["event"], wanted["object"], livemode, API_VERSION, now)]
             case other:
                 raise ValueError(f"type {other!r} is none of checkout, refund, dispute, event")
-        return {**ids, "events": [sent for event in events for sent in self._deliver(event, wanted)]}
+        return {**ids, "events": [sent for event in events for sent in self.deliver(event, wanted)]}
 
     # What happens ------------------------------------------------------------------------------------------------
 
@@ -67,9 +67,9 @@ class Webhooks:
             for thing in (intent, invoice, session):
                 if thing:
                     self._store.put(PROVIDER, livemode, thing["object"].replace(".", "_"), thing)
-        things = {"payment_intent.succeeded": intent, "invoice.paid": invoice, "checkout.session.completed": session}
-        if invoice and intent:
-            things["invoice_payment.paid"] = shapes.invoice_payment(invoice["id"], intent)
+            things = {"invoice.paid": invoice, "checkout.session.completed": session}
+            if intent:
+                things |= dict(self.paid(intent, invoice))
         order = wanted.get("events") or (_OF_A_SUBSCRIPTION if invoice else _OF_A_SALE)
         events = [
             shapes.event(event_type, thing, livemode, API_VERSION, sale["created"])
@@ -83,6 +83,18 @@ class Webhooks:
             "invoice": invoice["id"] if invoice else None,
         }
         return ids, events
+
+    def paid(self, intent: Json, invoice: Json | None) -> list[tuple[str, Json]]:
+        """Keep an intent, its charge and what joins it to its invoice; (event type, object) of what is told of them."""
+        livemode = intent["livemode"]
+        self._store.put(PROVIDER, livemode, "payment_intent", intent)
+        self._store.put(PROVIDER, livemode, "charge", shapes.charge(intent, 0))
+        told = [("payment_intent.succeeded", intent)]
+        if invoice is not None:
+            joined = shapes.invoice_payment(invoice["id"], intent)
+            self._store.put(PROVIDER, livemode, "invoice_payment", joined)
+            told.append(("invoice_payment.paid", joined))
+        return told
 
     def _customer(self, sale: Json, livemode: bool) -> Json:
         there = self._store.find(PROVIDER, "customer", livemode=livemode, lookup=sale["email"])
@@ -103,10 +115,13 @@ class Webhooks:
         status = wanted.get("status", "succeeded")
         refund = shapes.refund(intent, _amount(wanted, intent), status, now)
         refunded = intent.get("standin_refunded", 0) + (refund["amount"] if status != "failed" else 0)
-        self._store.put(PROVIDER, intent["livemode"], "payment_intent", {**intent, "standin_refunded": refunded})
+        livemode, charge = intent["livemode"], shapes.charge(intent, refunded)
+        self._store.put(PROVIDER, livemode, "payment_intent", {**intent, "standin_refunded": refunded})
+        self._store.put(PROVIDER, livemode, "charge", charge)
+        self._store.put(PROVIDER, livemode, "refund", refund)
         events = [
-            shapes.event("refund.created", refund, intent["livemode"], API_VERSION, now),
-            shapes.event("charge.refunded", shapes.charge(intent, refunded), intent["livemode"], API_VERSION, now),
+            shapes.event("refund.created", refund, livemode, API_VERSION, now),
+            shapes.event("charge.refunded", charge, livemode, API_VERSION, now),
         ]
         return {"refund": refund["id"]}, _chosen(events, wanted)
 
@@ -114,13 +129,14 @@ class Webhooks:
         intent, now = self._intent(wanted), int(time.time())
         dispute = shapes.dispute(intent, _amount(wanted, intent), wanted.get("status", "needs_response"), now)
         dispute["id"] = wanted.get("dispute", dispute["id"])
+        self._store.put(PROVIDER, intent["livemode"], "dispute", dispute)
         event_type = wanted.get("event", "charge.dispute.created")
         event = shapes.event(event_type, dispute, intent["livemode"], API_VERSION, now)
         return {"dispute": dispute["id"]}, [event]
 
     # How it is told ----------------------------------------------------------------------------------------------
 
-    def _deliver(self, event: Json, wanted: Json) -> list[Json]:
+    def deliver(self, event: Json, wanted: Json) -> list[Json]:
         body = json.dumps(event, indent=2).encode()
         sent = []
         for _ in range(wanted.get("repeat", 1)):
