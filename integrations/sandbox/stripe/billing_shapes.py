@@ -44,7 +44,7 @@ def price(fields: Mapping[str, Any], livemode: bool) -> Json:
 
 def subscription(customer: Mapping[str, Any], priced: Json, fields: Mapping[str, Any]) -> Json:
     subscription_id, now = new_id("sub"), int(time.time())
-    item = {
+    item: Json = {
         "id": new_id("si"),
         "object": "subscription_item",
         "billing_thresholds": None,
