@@ -25,7 +25,9 @@ class BadFault(ValueError):
 
 @dataclass(frozen=True)
 class Fault:
-    """`times` is how many requests it still strikes, None for all; `path` is a part of the paths that it strikes."""
+    """`times` is how many requests it still strikes, None for all; `path` and `body` are parts of the paths and bodies
+    that it strikes: GraphQL has one path for everything.
+    """
 
     kind: FaultKind
     provider: str
@@ -36,6 +38,7 @@ class Fault:
     retry_after: float | None = None
     acts: bool = False
     skip: int = 0
+    body: str = ""
 
     @classmethod
     def of(cls, wanted: dict[str, Any]) -> "Fault":
@@ -45,8 +48,13 @@ class Fault:
         except (KeyError, TypeError, ValueError) as error:
             raise BadFault(f"kind is one of {', '.join(FaultKind)}; {error}") from error
 
-    def strikes(self, provider: str, method: str, path: str) -> bool:
-        return provider == self.provider and self.method in (None, method) and self.path in path
+    def strikes(self, provider: str, method: str, path: str, body: bytes) -> bool:
+        return (
+            provider == self.provider
+            and self.method in (None, method)
+            and self.path in path
+            and self.body.encode() in body
+        )
 
 
 @dataclass
@@ -70,11 +78,11 @@ class Faults:
             released, self._released = self._released, threading.Event()
         released.set()
 
-    def take(self, provider: str, method: str, path: str) -> Fault | None:
+    def take(self, provider: str, method: str, path: str, body: bytes = b"") -> Fault | None:
         """The first fault that strikes this request; it then has one time less."""
         with self._lock:
             for place, fault in enumerate(self._waiting):
-                if not fault.strikes(provider, method, path):
+                if not fault.strikes(provider, method, path, body):
                     continue
                 if fault.skip:
                     self._waiting[place] = replace(fault, skip=fault.skip - 1)

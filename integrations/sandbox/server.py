@@ -1,7 +1,7 @@
 """The one server of all stand-ins: `/<provider>/…` is the provider, `/_control/…` is for demos and tests.
 
 Control, in JSON:
-    POST /_control/faults {kind, provider, method, path, times, seconds, retry_after, acts, skip}; GET; DELETE
+    POST /_control/faults {kind, provider, method, path, times, seconds, retry_after, acts, skip, body}; GET; DELETE
     GET /_control/requests: how often each path was asked, by status
     POST /_control/reset: forget everything
     … /_control/<provider>/…: see the provider's stand-in
@@ -142,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stand_in(self, provider: str, call: Call) -> None:
         stand_in = self.server.stand_ins[provider]
-        fault = self.server.faults.take(provider, call.method, call.path)
+        fault = self.server.faults.take(provider, call.method, call.path, call.body)
         reply = self._faulty(stand_in, call, fault) if fault else stand_in.answer(call)
         self.server.store.count(provider, call.method, call.path, reply.status if reply else 0)
         if reply:

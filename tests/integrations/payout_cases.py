@@ -58,6 +58,8 @@ class PayoutCases:
     provider = "stripe"
     money_method = "POST"
     money_path: str
+    # Part of its body, where everything has one path.
+    money_body = ""
     secret: str
     noes: Sequence[No]
     # How a finished order ends, where the provider's first word is that it waits there.
@@ -76,7 +78,8 @@ class PayoutCases:
         raise NotImplementedError
 
     def strike(self, sandbox: RunningSandbox, kind: str, **wanted: object) -> None:
-        sandbox.fault(kind, provider=self.provider, method=self.money_method, path=self.money_path, **wanted)
+        where = {"method": self.money_method, "path": self.money_path, "body": self.money_body}
+        sandbox.fault(kind, provider=self.provider, **where, **wanted)
 
     def send(self, adapter: PayoutAdapter, access: Access, order: IssueOrder) -> IssueResult:
         """As the runner does: in a group where the provider takes groups."""
@@ -321,6 +324,7 @@ class TakeBackCases:
     # Of the request that takes back, for faults.
     take_back_method = "POST"
     take_back_path: str
+    take_back_body = ""
 
     def taken_back(self, sandbox: RunningSandbox, back: TakeBack) -> list[int]:
         """The amounts, in ISO minor units, that the provider shows as taken back by this deduction."""
@@ -384,8 +388,8 @@ class TakeBackCases:
     def test_an_answer_that_is_lost(self, sandbox, adapter, access, order, monkeypatch, kind):
         back, _ = self.deduction(adapter, access, order)
         self.impatient(monkeypatch)
-        method, path = self.take_back_method, self.take_back_path
-        sandbox.fault(kind, provider=self.provider, method=method, path=path)
+        where = {"method": self.take_back_method, "path": self.take_back_path, "body": self.take_back_body}
+        sandbox.fault(kind, provider=self.provider, **where)
 
         with pytest.raises(OutcomeUnknown):
             adapter.take_back(access, back)
