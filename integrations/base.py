@@ -22,6 +22,8 @@ __all__ = [
     "CustomerSeen",
     "Exchange",
     "Fact",
+    "FileFormat",
+    "FileRow",
     "Ignored",
     "InboundAdapter",
     "IssueOrder",
@@ -212,6 +214,45 @@ class ReturnsMoney(PayoutAdapter, Protocol):
 
     def look_up_taken_back(self, access: Access, order: TakeBack) -> IssueResult | None:
         """After an unknown outcome, like `look_up`."""
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """A reward as a line of a payment file. `key` names the line in every file and result of its batch, and nowhere
+    else: 26 letters and digits.
+    """
+
+    key: str
+    reward_id: UUID
+    amount: int
+    currency: str
+    recipient: Recipient
+    note: str
+
+
+class FileFormat(Protocol):
+    """A payment file that a person uploads at the provider, and the result file that comes back.
+
+    `maximum_rows` and `one_currency` say where the rows of a batch are split into several files. Neither method calls
+    out or touches the database.
+    """
+
+    extension: str
+    content_type: str
+    maximum_rows: int
+    one_currency: bool
+
+    def refusal(self, row: FileRow) -> IssueResult | ProviderError | None:
+        """Why a row can't be in such a file (no address, currency), None where it can. Asked before it is frozen."""
+
+    def write(self, rows: Sequence[FileRow]) -> bytes:
+        """One file. The same rows give the same bytes."""
+
+    def read_results(self, content: bytes, rows: Sequence[FileRow]) -> Mapping[str, IssueResult | ProviderError]:
+        """What became of the batch's rows, by key; a row that the result file doesn't tell of is left out.
+
+        `rows` are all that the batch's files had, to recognise a line by what it carries. Raises UnreadableFile.
+        """
 
 
 # Receiving payments ----------------------------------------------------------------------------------------------

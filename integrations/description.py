@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from integrations.base import Access, AccountCheck, InboundAdapter, PayoutAdapter
+from integrations.base import Access, AccountCheck, FileFormat, InboundAdapter, PayoutAdapter
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,17 @@ class SettingField:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to issue rewards. `label` is the line in the Issue Reward menu."""
+    """A way to issue rewards. `label` is the line in the Issue Reward menu.
+
+    Either an adapter sends them through a connection, or a file is downloaded and uploaded at the provider by a person,
+    which needs no connection.
+    """
 
     slug: str
     label: str
     explanation: str
-    adapter: PayoutAdapter
+    adapter: PayoutAdapter | None = None
+    file: FileFormat | None = None
 
 
 @dataclass(frozen=True)

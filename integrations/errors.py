@@ -85,6 +85,14 @@ class UnreadableEvent(Exception):
     """An authentic webhook whose body isn't what its provider documents. The message names what is missing."""
 
 
+class UnreadableFile(Exception):
+    """A result file that isn't what the provider writes. The message says what is wrong, for whoever uploaded it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
 class UnknownProvider(Exception):
     """No provider of that name is built."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from integrations.base import FileFormat, PayoutAdapter
 from integrations.description import Method, Provider
 from integrations.errors import UnknownProvider
 from integrations.providers import shopify, stripe
@@ -36,3 +37,16 @@ def provider_of_method(slug: str) -> Provider:
         if any(method.slug == slug for method in provider.methods):
             return provider
     raise UnknownProvider(slug)
+
+
+def adapter_of(slug: str) -> PayoutAdapter:
+    """Raises UnknownProvider where no built provider sends rewards by that method."""
+    adapter = method_of(slug).adapter
+    if adapter is None:
+        raise UnknownProvider(slug)
+    return adapter
+
+
+def file_of(slug: str) -> FileFormat | None:
+    """The file of a method that works by one, else None; also for MANUAL and a method that isn't built."""
+    return next((method.file for method in methods() if method.slug == slug), None)

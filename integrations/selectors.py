@@ -63,7 +63,7 @@ def available_methods() -> list[AvailableMethod]:
     return [
         AvailableMethod(method, tuple(active[provider]))
         for method in methods()
-        if (provider := provider_of_method(method.slug).slug) in active
+        if method.adapter is not None and (provider := provider_of_method(method.slug).slug) in active
     ]
 
 

@@ -31,6 +31,5 @@ app.conf.beat_schedule = {
     "connection-checks": _every("integrations.tasks.check_connections", 5),
     "api-answers": _every("referral_rocket.api.tasks.forget_old_answers", 3600),
     "api-log": _every("referral_rocket.api.tasks.forget_old_log", 3600),
-    "unknown-outcomes": _every("rewards.tasks.look_up_unknown", 600),
     "releases": _every("rewards.tasks.release_due", 60),
 }

@@ -76,6 +76,12 @@ class Reward(TenantModel):
     # Of an aggregate: how many parts it was made of, and the end of its statement period or calendar day.
     parts_count = models.PositiveIntegerField(null=True)
     period_ends_at = models.DateTimeField(null=True)
+    # How much of `amount` was settled by deductions while it was issued: the provider got the difference.
+    netted_amount = models.BigIntegerField(default=0)
+    # The reward that a deduction was netted from.
+    settled_by = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="settles", db_constraint=False
+    )
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=500, null=True)
     external_ref = models.CharField(max_length=200, null=True)
@@ -136,6 +142,7 @@ class Reward(TenantModel):
             models.CheckConstraint(
                 condition=~Q(status=RewardStatus.AVAILABLE) | Q(issued_at__isnull=False), name="reward_issued_when"
             ),
+            models.CheckConstraint(condition=Q(netted_amount__gte=0), name="reward_netted_positive"),
         ]
         indexes = [
             models.Index(fields=["organization", "-id"], name="reward_newest"),
@@ -173,6 +180,12 @@ class Reward(TenantModel):
             models.Index(
                 fields=["organization", "id"], condition=Q(waiting_for="NO_ENDPOINT"), name="reward_without_endpoint"
             ),
+            models.Index(
+                fields=["participant", "campaign"],
+                condition=Q(status="PENDING_DEDUCTION"),
+                name="reward_to_deduct",
+            ),
+            models.Index(fields=["settled_by"], condition=Q(settled_by__isnull=False), name="reward_settled"),
         ]
 
 
@@ -262,7 +275,10 @@ class Claim(TenantModel):
 
 
 class RewardBatch(TenantModel):
-    """One press of Issue Reward: some due rewards, one method, one result per reward."""
+    """One press of Issue Reward: some due rewards, one method, one result per reward.
+
+    A batch that `takes_back` holds deductions instead, taken back where their rewards were issued.
+    """
 
     campaign = models.ForeignKey(
         Campaign, on_delete=models.PROTECT, null=True, related_name="batches", db_constraint=False
@@ -271,7 +287,10 @@ class RewardBatch(TenantModel):
     connection = models.ForeignKey(
         Connection, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
     )
-    status = models.CharField(max_length=8, choices=BatchStatus, default=BatchStatus.QUEUED)
+    takes_back = models.BooleanField(default=False)
+    status = models.CharField(max_length=17, choices=BatchStatus, default=BatchStatus.QUEUED)
+    # When the file of a method that works by one was downloaded for the first time: issuing has begun then.
+    file_at = models.DateTimeField(null=True)
     note = models.CharField(max_length=500, blank=True)
     reference = models.CharField(max_length=200, blank=True)
     actor = models.CharField(max_length=80)
@@ -292,6 +311,8 @@ class BatchItem(TenantModel):
         Connection, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
     )
     amount = models.BigIntegerField()
+    # How much of `amount` is settled by deductions instead of being sent.
+    netted_amount = models.BigIntegerField(default=0)
     currency = models.CharField(max_length=3)
     outcome = models.CharField(max_length=9, choices=ItemOutcome, default=ItemOutcome.QUEUED)
     code = models.CharField(max_length=40, blank=True)
@@ -301,7 +322,8 @@ class BatchItem(TenantModel):
     # provider is asked what it did before anything is sent.
     in_doubt = models.BooleanField(default=False)
     tries = models.PositiveIntegerField(default=0)
-    next_attempt_at = models.DateTimeField()
+    # When the runner is to deal with it: send it while it is QUEUED, look it up in any other outcome. Null is never.
+    next_attempt_at = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
     lease_token = models.UUIDField(null=True)
     updated_at = models.DateTimeField()
@@ -311,17 +333,58 @@ class BatchItem(TenantModel):
         indexes = [
             models.Index(fields=["batch", "outcome", "id"], name="item_of_batch"),
             models.Index(fields=["reward"], name="item_of_reward"),
-            models.Index(fields=["next_attempt_at"], condition=Q(outcome="QUEUED"), name="item_to_issue"),
+            models.Index(
+                fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="item_to_deal_with"
+            ),
+            models.Index(
+                fields=["connection", "next_attempt_at", "id"],
+                condition=Q(next_attempt_at__isnull=False),
+                name="item_of_lane",
+            ),
             models.Index(fields=["organization", "id"], condition=Q(outcome="UNKNOWN"), name="item_unknown"),
+            models.Index(
+                fields=["connection", "provider_reference"],
+                condition=Q(provider_reference__isnull=False),
+                name="item_by_reference",
+            ),
         ]
+
+    @property
+    def sent_amount(self) -> int:
+        """What the provider is told."""
+        return self.amount - self.netted_amount
+
+
+class Netting(TenantModel):
+    """A deduction that an item settles instead of sending so much. The deduction is claimed until the outcome is known.
+
+    `settled_at` is set with the item's success; the claim alone is closed where the item comes to nothing.
+    """
+
+    item = models.ForeignKey(BatchItem, on_delete=models.PROTECT, related_name="nettings", db_constraint=False)
+    deduction = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="nettings", db_constraint=False)
+    claim = models.ForeignKey(Claim, on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    amount = models.BigIntegerField()
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["item", "deduction"], name="netting_once"),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="netting_amount_positive"),
+        ]
+        indexes = [models.Index(fields=["deduction"], name="netting_of_deduction")]
 
 
 class IssueAttempt(TenantModel):
-    """One call to a provider for one item, committed before the call. `exchanges` are redacted requests and answers."""
+    """One call to a provider for one item, committed before the call. `exchanges` are redacted requests and answers.
+
+    `group_key` names the call where the provider takes many rewards in one.
+    """
 
     item = models.ForeignKey(BatchItem, on_delete=models.PROTECT, related_name="attempts", db_constraint=False)
     reward = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="attempts", db_constraint=False)
     idempotency_key = models.CharField(max_length=255)
+    group_key = models.CharField(max_length=36, null=True)
     recipient_provider_id = models.CharField(max_length=200, null=True)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)

@@ -58,9 +58,11 @@ class ClaimKind(models.TextChoices):
     BATCH = "BATCH", "Batch"
     ORDER = "ORDER", "Order by webhook"
     CONFIRMATION = "CONFIRMATION", "Confirmation"
+    NETTING = "NETTING", "Netting"
 
 
 class BatchStatus(models.TextChoices):
+    AWAITING_APPROVAL = "AWAITING_APPROVAL", "Waiting for approval"
     QUEUED = "QUEUED", "Queued"
     RUNNING = "RUNNING", "Running"
     FINISHED = "FINISHED", "Finished"
@@ -81,4 +83,5 @@ class AttemptOutcome(models.TextChoices):
     REJECTED = "REJECTED", "Rejected"
     RETRYABLE = "RETRYABLE", "Not done, will be retried"
     UNKNOWN = "UNKNOWN", "Unknown"
-    NOT_DONE = "NOT_DONE", "Looked up: not done"
+    NOT_DONE = "NOT_DONE", "Not done"
+    RETURNED = "RETURNED", "The money came back"

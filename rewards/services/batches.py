@@ -210,7 +210,7 @@ def _item(batch: RewardBatch, planned: PlannedItem, claim: Claim | None, now: da
         outcome=ItemOutcome.FAILED if code else ItemOutcome.QUEUED,
         code=code or "",
         message=_MESSAGES[code] if code else "",
-        next_attempt_at=now,
+        next_attempt_at=None if code else now,
         updated_at=now,
     )
 
@@ -268,6 +268,7 @@ def batch_cancel(*, organization: Organization, batch: RewardBatch, actor: str) 
         outcome=ItemOutcome.FAILED,
         code="canceled",
         message="The batch was canceled before this reward was sent. It is still due.",
+        next_attempt_at=None,
         updated_at=clock.wall(),
     )
     claims_close(item.claim_id for item in untouched if item.claim_id)

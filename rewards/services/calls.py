@@ -1,4 +1,4 @@
-"""What a provider is asked for one item: the adapter, the access, and the order with its idempotency key."""
+"""What a provider is asked for one item: the adapter, and the order with its idempotency key."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,9 +7,6 @@ from uuid import UUID
 
 from integrations import registry
 from integrations.base import Access, IssueOrder, PayoutAdapter, Recipient
-from integrations.models import Connection
-from integrations.selectors import access_of
-from referral_rocket.accounts.models import Organization
 from rewards.models import BatchItem, IssueAttempt
 
 
@@ -22,36 +19,49 @@ class ProviderCall:
     order: IssueOrder
 
 
-def provider_call(
-    organization: Organization, connection: Connection, item: BatchItem, earlier: Sequence[IssueAttempt]
-) -> ProviderCall:
-    """The call for an item with its reward, customer, provider ids and campaign loaded.
+def idempotency_key(item: BatchItem) -> str:
+    """`reward_id:n`; n changes only when the provider proved that the money came back."""
+    return f"{item.reward_id}:{item.reward.issue_number}"
 
-    `earlier` are the attempts made for the reward so far. The key is `reward_id:n`; it changes only when the provider
-    proved that the money came back.
+
+def provider_call(access: Access, item: BatchItem, earlier: Sequence[IssueAttempt]) -> ProviderCall:
+    """The call for an item with its batch, reward, customer, provider ids and campaign loaded.
+
+    `earlier` are the attempts made for the reward so far, oldest first.
     """
     reward = item.reward
-    key = f"{reward.pk}:{reward.issue_number}"
-    same_key = [attempt for attempt in earlier if attempt.idempotency_key == key]
-    person_key = registry.provider_of_method(item.batch.method).person_key
-    known_as = {link.provider: link.provider_id for link in reward.customer.provider_customers.all()}
+    same_key = [attempt for attempt in earlier if attempt.idempotency_key == idempotency_key(item)]
     order = IssueOrder(
         reward_id=reward.pk,
-        idempotency_key=key,
-        amount=item.amount,
+        idempotency_key=idempotency_key(item),
+        amount=item.sent_amount,
         currency=item.currency,
-        recipient=Recipient(reward.customer.email, reward.customer.name or None, known_as.get(person_key)),
+        recipient=recipient_of(item),
         description=f"Reward from {reward.campaign.name}",
         metadata={"campaign_id": str(reward.campaign_id)},
         first_attempt_at=same_key[0].started_at if same_key else None,
-        sent_to=next((each.recipient_provider_id for each in reversed(same_key) if each.recipient_provider_id), None),
+        sent_to=_last(same_key, "recipient_provider_id"),
+        group_key=_last(same_key, "group_key"),
+        provider_reference=_last(same_key, "provider_reference"),
     )
-    return ProviderCall(registry.method_of(item.batch.method).adapter, access_of(connection, organization), order)
+    return ProviderCall(registry.adapter_of(item.batch.method), access, order)
+
+
+def recipient_of(item: BatchItem) -> Recipient:
+    customer = item.reward.customer
+    person_key = registry.provider_of_method(item.batch.method).person_key
+    known_as = {link.provider: link.provider_id for link in customer.provider_customers.all()}
+    return Recipient(customer.email, customer.name or None, known_as.get(person_key))
+
+
+def _last(attempts: Sequence[IssueAttempt], name: str) -> str | None:
+    return next((value for each in reversed(attempts) if (value := getattr(each, name))), None)
 
 
 def earlier_attempts(items: Sequence[BatchItem]) -> dict[UUID, list[IssueAttempt]]:
     """The attempts made so far, oldest first, by reward. One query."""
     found: dict[UUID, list[IssueAttempt]] = defaultdict(list)
-    for attempt in IssueAttempt.objects.filter(reward__in=[item.reward_id for item in items]).order_by("pk"):
+    attempts = IssueAttempt.objects.filter(reward__in=[item.reward_id for item in items]).defer("exchanges")
+    for attempt in attempts.order_by("pk"):
         found[attempt.reward_id].append(attempt)
     return found

@@ -1,44 +1,49 @@
 """Issuing: the runner that works off the items of batches, at most once per reward, whatever happens.
 
-The items of a connection are worked off by one runner at a time, which holds a lease on the connection. For each item:
+The items of a connection are worked off by one runner at a time (lanes.py). For each item:
 
 1. In one transaction the item is leased, marked as in doubt, and its IssueAttempt is written with the idempotency key
-   `reward_id:n`. Killed before the commit, nothing was sent and nothing is on record.
-2. Outside any transaction the provider is called, from a thread that never touches the database. Killed here, or
-   answered by the provider after the time-out, the item stays in doubt: once the lease has run out, the next runner
-   asks the provider what it did (`look_up`) before it sends anything, and sends with the same key.
+   `reward_id:n`, and with the group's key where the provider takes many in one call. Killed before the commit, nothing
+   was sent and nothing is on record.
+2. Outside any transaction the provider is called, from a thread that never touches the database (calling.py). Killed
+   here, or answered by the provider after the time-out, the item stays in doubt: once the lease has run out, the next
+   runner asks the provider what it did (`look_up`) before it sends anything, and sends with the same key.
 3. In a second transaction the answer is written: item, claim, reward and history together, if the lease still holds
    (outcomes.py). Killed before the commit, the money is out and unrecorded, and 2 applies: the look-up finds it.
 
 An item in doubt keeps its claim, so nobody else can issue the reward meanwhile. What stays in doubt after five tries
-becomes UNKNOWN and is shown to a person; `reconcile` looks it up again. It is never sent blindly.
+becomes UNKNOWN and is shown to a person. What is UNKNOWN, what waits at the provider and what a webhook told of is
+looked up when its `next_attempt_at` comes, and never sent.
 """
 
 import time
-from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from datetime import timedelta
-from uuid import UUID
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Min
+from django.db.models import Q
 
 from campaigns.services import MANUAL
-from integrations.errors import OutcomeUnknown, ProviderError
-from integrations.models import Connection
+from integrations import registry
+from integrations.base import Access
+from integrations.errors import ProviderRetryable
 from integrations.services import connection_needs_attention
 from referral_rocket.accounts.models import Organization
-from referral_rocket.accounts.scoping import every_organization, tenant
+from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
-from referral_rocket.kit.leases import Lease, free
+from referral_rocket.kit.ids import uuid7
+from referral_rocket.kit.leases import free
 from rewards.models import BatchItem, IssueAttempt, Reward, RewardBatch
 from rewards.services.batches import finish_if_done
-from rewards.services.calls import ProviderCall, earlier_attempts, provider_call
+from rewards.services.calling import Started, call, call_group
+from rewards.services.calls import earlier_attempts, idempotency_key, provider_call
 from rewards.services.claims import claims_close, issuing_begins
+from rewards.services.conclusions import UNKNOWN_SECONDS, Answered
 from rewards.services.door import Move, rewards_move
-from rewards.services.outcomes import Answer, Answered, answers_write, needs_attention
+from rewards.services.lanes import Lane, LaneKey, give_back, next_lane, renew, reread
+from rewards.services.outcomes import answers_write, needs_attention
 from rewards.services.reversing import settle_what_waited
 from rewards.states import BatchStatus, ItemOutcome, RewardStatus
 
@@ -46,17 +51,24 @@ ACTOR = "system:issuing"
 # A run yields after this long, so that no connection keeps a worker to itself.
 RUN_SECONDS = 20
 CLAIM = 50
-THREADS = 16
+# What is sent in one call is one claim, however much the provider would take: it is held in memory.
+LARGEST_GROUP = 1_000
+THREADS = 32
+# A run is over after 20 s; longer than this nobody waits within it.
+LONGEST_HOLD = 2.0
 
 log = structlog.get_logger(__name__)
 
 
-def run(*, seconds: float = RUN_SECONDS) -> int:
-    """Work off what is queued, connection by connection, for at most about `seconds`; how many items were tried."""
+def run(*, seconds: float = RUN_SECONDS, only: Q = Q()) -> int:  # noqa: B008 - never changed
+    """Work off what is queued, connection by connection, for at most about `seconds`; how many items were tried.
+
+    With `only` items of that kind alone.
+    """
     deadline = time.monotonic() + seconds
-    tried, passed_over = 0, set[tuple[UUID, UUID | None]]()
+    tried, passed_over = 0, set[LaneKey]()
     while time.monotonic() < deadline:
-        lane = _next_lane(passed_over)
+        lane = next_lane(passed_over, only=only)
         if lane is None:
             break
         try:
@@ -66,64 +78,35 @@ def run(*, seconds: float = RUN_SECONDS) -> int:
             log.exception("issuing_lane_failed", organization=str(lane.organization.pk))
             count = 0
         if not count:
-            passed_over.add((lane.organization.pk, lane.connection.pk if lane.connection else None))
+            passed_over.add(lane.key)
         tried += count
     return tried
 
 
-@dataclass
-class _Lane:
-    """The queued items of one connection, or those by hand of one organization (`connection` None)."""
-
-    organization: Organization
-    connection: Connection | None
-    lease: Lease
-
-
-def _next_lane(passed_over: Collection[tuple[UUID, UUID | None]] = ()) -> _Lane | None:
-    """The lane whose item has waited longest and that nobody works on. Two runners never get the same connection."""
-    with every_organization("sweep of batches"):
-        now = clock.wall()
-        due = (
-            BatchItem.objects.filter(free(now), outcome=ItemOutcome.QUEUED, next_attempt_at__lte=now)
-            .values_list("organization", "connection")
-            .annotate(first=Min("next_attempt_at"))
-            .order_by("first")
-        )
-        for organization_id, connection_id, _ in due:
-            if (organization_id, connection_id) in passed_over:
-                continue
-            organization = Organization.objects.get(pk=organization_id)
-            lease = Lease.new()
-            if connection_id is None:
-                return _Lane(organization, None, lease)
-            connection = (
-                Connection.objects.select_for_update(skip_locked=True, no_key=True)
-                .filter(free(now), pk=connection_id)
-                .first()
-            )
-            if connection is not None:
-                Connection.objects.filter(pk=connection.pk).update(leased_until=lease.until, lease_token=lease.token)
-                return _Lane(organization, connection, lease)
-    return None
+def look_up_unknown(*, organization: Organization) -> list[BatchItem]:
+    """Ask the providers now about every outcome that is unknown, and answer with what stays so. Nothing is sent."""
+    unknown = Q(organization=organization, outcome=ItemOutcome.UNKNOWN)
+    with tenant(organization):
+        BatchItem.objects.filter(unknown, next_attempt_at__isnull=False).update(next_attempt_at=clock.wall())
+    while run(only=unknown) >= CLAIM:
+        pass
+    with tenant(organization):
+        return list(BatchItem.objects.filter(unknown).order_by("pk"))
 
 
-def _run_lane(lane: _Lane, deadline: float) -> int:
+def _run_lane(lane: Lane, deadline: float) -> int:
     if lane.connection is None:
         return _run_by_hand(lane)
     try:
-        return _run_connection(lane, lane.connection, deadline)
+        return _Run(lane).work_off(deadline)
     finally:
-        with tenant(lane.organization):
-            Connection.objects.filter(pk=lane.connection.pk, lease_token=lane.lease.token).update(
-                leased_until=None, lease_token=None
-            )
+        give_back(lane)
 
 
 # By hand: nothing is sent, so claim and result are one transaction ------------------------------------------------
 
 
-def _run_by_hand(lane: _Lane) -> int:
+def _run_by_hand(lane: Lane) -> int:
     with tenant(lane.organization):
         items = _claim_items(lane, limit=500)
         due = _drop_what_is_not_due(items)
@@ -143,8 +126,8 @@ def _run_by_hand(lane: _Lane) -> int:
         now = clock.wall()
         for item in due:
             item.outcome, item.amount, item.updated_at = ItemOutcome.SUCCEEDED, item.reward.amount, now
-            item.message = "Marked as issued."
-        BatchItem.objects.bulk_update(due, ["outcome", "amount", "message", "updated_at"])
+            item.message, item.next_attempt_at = "Marked as issued.", None
+        BatchItem.objects.bulk_update(due, ["outcome", "amount", "message", "next_attempt_at", "updated_at"])
         claims_close(item.claim_id for item in due if item.claim_id)
         finish_if_done(sorted(batches))
     return len(items)
@@ -153,65 +136,125 @@ def _run_by_hand(lane: _Lane) -> int:
 # By a provider -----------------------------------------------------------------------------------------------------
 
 
-def _run_connection(lane: _Lane, connection: Connection, deadline: float) -> int:
-    tried = 0
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="issuing") as threads:
-        while time.monotonic() < deadline:
-            if not connection.is_active:
-                _refuse_all(lane, connection)
-                break
-            started = _begin(lane, connection)
-            if not started:
-                break
-            tried += len(started)
-            _carry_out(lane, connection, started, threads)
-            renewed = _renewed(lane, connection)
-            if renewed is None:
-                break
-            connection = renewed
-    return tried
+class _Run:
+    """One run over a lane: claims are made while earlier calls are under way, so that the threads always have work."""
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+        self.under_way: dict[Future[list[Answered]], Sequence[Started]] = {}
+
+    def work_off(self, deadline: float) -> int:
+        tried, empty = 0, False
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="issuing") as threads:
+            while True:
+                if not empty and self._wants_more(deadline):
+                    started = begin(self.lane)
+                    empty = not started
+                    tried += len(started)
+                    self._submit(threads, started)
+                if not self.under_way:
+                    break
+                self._take_in()
+        if not self.lane.lost and self.lane.connection is not None and not self.lane.connection.is_active:
+            _refuse_all(self.lane)
+        # In transactions of their own: settling locks an event before its rewards, writing an answer the other way
+        # round.
+        settle_what_waited(organization=self.lane.organization, actor=ACTOR)
+        return tried
+
+    def _wants_more(self, deadline: float) -> bool:
+        under_way = [each for group in self.under_way.values() for each in group]
+        if under_way and hasattr(under_way[0].call.adapter, "group_size"):
+            # What comes back from a look-up as not done makes one group, not several small ones.
+            return False
+        return len(under_way) < CLAIM and self.lane.holds() and time.monotonic() < deadline
+
+    def _submit(self, threads: ThreadPoolExecutor, started: Sequence[Started]) -> None:
+        group = [each for each in started if each.group_key]
+        for each in started:
+            if not each.group_key:
+                self.under_way[threads.submit(call, each)] = [each]
+        if group:
+            self.under_way[threads.submit(call_group, group)] = group
+
+    def _take_in(self) -> None:
+        """Write the answers that are there, or wait for some; the lease is renewed meanwhile."""
+        done, _ = wait(self.under_way, timeout=settings.LEASE_SECONDS / 4, return_when=FIRST_COMPLETED)
+        answers = [answered for future in done for answered in future.result()]
+        for future in done:
+            del self.under_way[future]
+        if answers:
+            self._write(answers)
+        renew(self.lane, [each.item.pk for group in self.under_way.values() for each in group])
+
+    def _write(self, answers: Sequence[Answered]) -> None:
+        lane = self.lane
+        with tenant(lane.organization):
+            answers_write(organization=lane.organization, answers=answers, lease_token=lane.lease.token, actor=ACTOR)
+            refused = needs_attention(answers)
+            if refused is not None and lane.connection is not None:
+                connection_needs_attention(connection=lane.connection, reason=refused.message, actor=ACTOR)
+        for answered in answers:
+            if isinstance(answered.answer, ProviderRetryable) and answered.answer.code == "rate_limited":
+                # It concerns the connection: whoever comes next would only be refused as well.
+                lane.pace.hold(min(answered.answer.retry_after or 1, LONGEST_HOLD))
 
 
-@dataclass(frozen=True)
-class _Started:
-    """An item whose attempt is committed, with everything that a thread needs to call the provider."""
-
-    item: BatchItem
-    attempt: IssueAttempt
-    call: ProviderCall
-    was_in_doubt: bool
-
-
-def _begin(lane: _Lane, connection: Connection) -> list[_Started]:
+def begin(lane: Lane) -> list[Started]:
     """Step 1: lease the items, and commit their attempts before anything is sent."""
     with tenant(lane.organization):
-        items = _claim_items(lane, limit=CLAIM)
+        if not reread(lane) or lane.connection is None or not lane.connection.is_active:
+            return []
+        items, group_key = _claim_for_provider(lane)
         due = _drop_what_is_not_due(items)
         now = clock.wall()
         earlier = earlier_attempts(due)
-        issuing_begins(item.reward_id for item in due if _is_first(item))
-        started = []
+        first = [item for item in due if _is_first(item)]
+        issuing_begins(item.reward_id for item in first)
+        for item in first:
+            # From the first attempt on the amount is fixed: a refund now waits for the outcome.
+            item.amount = item.reward.amount
+        access = lane.access()
+        started = [_start(lane, access, item, earlier.get(item.reward_id, []), group_key, now) for item in due]
         for item in due:
-            if _is_first(item):
-                # From the first attempt on the amount is fixed: a refund now waits for the outcome.
-                item.amount = item.reward.amount
-            call = provider_call(lane.organization, connection, item, earlier.get(item.reward_id, []))
-            attempt = IssueAttempt(
-                organization=lane.organization,
-                item=item,
-                reward=item.reward,
-                idempotency_key=call.order.idempotency_key,
-                started_at=now,
-            )
-            started.append(_Started(item, attempt, call, was_in_doubt=item.in_doubt))
-            item.in_doubt = True
-            item.leased_until, item.lease_token, item.updated_at = lane.lease.until, lane.lease.token, now
-        BatchItem.objects.bulk_update(due, ["amount", "in_doubt", "leased_until", "lease_token", "updated_at"])
-        IssueAttempt.objects.bulk_create(each.attempt for each in started)
+            item.in_doubt = item.in_doubt or item.outcome == ItemOutcome.QUEUED
+            item.leased_until, item.lease_token = lane.lease.until, lane.lease.token
+        BatchItem.objects.bulk_update(due, ["amount", "in_doubt", "leased_until", "lease_token"])
+        known = {attempt.pk for attempts in earlier.values() for attempt in attempts}
+        IssueAttempt.objects.bulk_create(each.attempt for each in started if each.attempt.pk not in known)
         batches = {item.batch_id for item in items}
         RewardBatch.objects.filter(pk__in=batches, status=BatchStatus.QUEUED).update(status=BatchStatus.RUNNING)
         finish_if_done(sorted(batches))
     return started
+
+
+def _start(
+    lane: Lane, access: Access, item: BatchItem, earlier: Sequence[IssueAttempt], group_key: str, now: datetime
+) -> Started:
+    """What a thread is to do with an item: send it, ask and then send it, or only ask."""
+    made = [attempt for attempt in earlier if attempt.item_id == item.pk]
+    call = provider_call(access, item, earlier)
+    sends = item.outcome == ItemOutcome.QUEUED
+    if not sends and made:
+        return Started(item, made[-1], call, asks_first=True, sends=False)
+    in_group = bool(group_key) and sends and not item.in_doubt
+    attempt = IssueAttempt(
+        organization=lane.organization,
+        item=item,
+        reward=item.reward,
+        idempotency_key=idempotency_key(item),
+        group_key=group_key if in_group else None,
+        started_at=now,
+    )
+    return Started(
+        item,
+        attempt,
+        call,
+        asks_first=item.in_doubt or not sends,
+        # What was in doubt and wasn't done goes with the next group.
+        sends=sends and not group_key,
+        group_key=group_key if in_group else "",
+    )
 
 
 def _is_first(item: BatchItem) -> bool:
@@ -219,19 +262,35 @@ def _is_first(item: BatchItem) -> bool:
     return item.tries == 0 and not item.in_doubt
 
 
-def _claim_items(lane: _Lane, *, limit: int) -> list[BatchItem]:
+def _claim_for_provider(lane: Lane) -> tuple[list[BatchItem], str]:
+    """The items to begin with, of one method; those of one currency, and a group's key, where they go in one call."""
+    now = clock.wall()
+    due = BatchItem.objects.filter(free(now), lane.only, next_attempt_at__lte=now, connection=lane.connection)
+    first = due.select_related("batch").order_by("next_attempt_at", "pk").first()
+    if first is None:
+        return [], ""
+    adapter = registry.adapter_of(first.batch.method)
+    same = Q(batch__method=first.batch.method, batch__takes_back=first.batch.takes_back)
+    group_size = getattr(adapter, "group_size", 0)
+    if not group_size or first.batch.takes_back:
+        return _claim_items(lane, limit=CLAIM, only=same), ""
+    limit = min(group_size, LARGEST_GROUP)
+    return _claim_items(lane, limit=limit, only=same & Q(currency=first.currency)), str(uuid7())
+
+
+def _claim_items(lane: Lane, *, limit: int, only: Q | None = None) -> list[BatchItem]:
     now = clock.wall()
     return list(
         BatchItem.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
         .select_related("batch", "reward__customer", "reward__campaign")
         .prefetch_related("reward__customer__provider_customers")
-        .filter(free(now), outcome=ItemOutcome.QUEUED, next_attempt_at__lte=now, connection=lane.connection)
+        .filter(free(now), lane.only, only or Q(), next_attempt_at__lte=now, connection=lane.connection)
         .order_by("next_attempt_at", "pk")[:limit]
     )
 
 
 def _drop_what_is_not_due(items: Sequence[BatchItem]) -> list[BatchItem]:
-    """Those that are still to be issued; the others fail as `not_due`. What is in doubt goes on whatever happened."""
+    """Those that are still to be dealt with; the others fail as `not_due`. What is in doubt goes on whatever happened."""
     # In key order, like everybody who locks rewards (docs/locking.md).
     held = Reward.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
     rewards = {reward.pk: reward for reward in held.filter(pk__in=[item.reward_id for item in items])}
@@ -241,91 +300,43 @@ def _drop_what_is_not_due(items: Sequence[BatchItem]) -> list[BatchItem]:
         customer, campaign = item.reward.customer, item.reward.campaign
         item.reward = rewards[item.reward_id]
         item.reward.customer, item.reward.campaign = customer, campaign
-        (due if item.in_doubt or item.reward.status == RewardStatus.PENDING else dropped).append(item)
+        begun = item.in_doubt or item.outcome != ItemOutcome.QUEUED
+        (due if begun or item.reward.status == RewardStatus.PENDING else dropped).append(item)
     for item in dropped:
         item.outcome, item.code = ItemOutcome.FAILED, "not_due"
         item.message, item.updated_at = "This reward isn't due any more.", clock.wall()
+        item.next_attempt_at = None
     if dropped:
-        BatchItem.objects.bulk_update(dropped, ["outcome", "code", "message", "updated_at"])
+        BatchItem.objects.bulk_update(dropped, ["outcome", "code", "message", "next_attempt_at", "updated_at"])
         claims_close(item.claim_id for item in dropped if item.claim_id)
     return due
 
 
-def _carry_out(lane: _Lane, connection: Connection, started: Sequence[_Started], threads: ThreadPoolExecutor) -> None:
-    """Steps 2 and 3: call from threads, write the answers here as they arrive, some at a time."""
-    waiting = {threads.submit(_call, each): each for each in started}
-    while waiting:
-        done, _ = wait(waiting, timeout=settings.LEASE_SECONDS / 3, return_when=FIRST_COMPLETED)
-        answers = [future.result() for future in done]
-        for future in done:
-            del waiting[future]
-        with tenant(lane.organization):
-            answers_write(organization=lane.organization, answers=answers, lease_token=lane.lease.token, actor=ACTOR)
-            refused = needs_attention(answers)
-            if refused is not None:
-                connection_needs_attention(connection=connection, reason=refused.message, actor=ACTOR)
-            _renew_items(lane, waiting.values())
-    # In transactions of their own: settling locks an event before its rewards, writing an answer the other way round.
-    settle_what_waited(organization=lane.organization, actor=ACTOR)
-
-
-def _renew_items(lane: _Lane, started: Iterable[_Started]) -> None:
-    if lane.lease.until - clock.wall() > timedelta(seconds=settings.LEASE_SECONDS / 2):
-        return
-    lane.lease = lane.lease.renewed()
-    BatchItem.objects.filter(pk__in=[each.item.pk for each in started], lease_token=lane.lease.token).update(
-        leased_until=lane.lease.until
-    )
-
-
-def _call(started: _Started) -> Answered:
-    """In a thread: no database here. Asks first where an earlier try is in doubt, and sends only if it wasn't done."""
-    call, doubt = started.call, started.was_in_doubt
-    answer: Answer | None = None
-    try:
-        if doubt:
-            answer = call.adapter.look_up(call.access, call.order)
-            doubt = False
-        if answer is None:
-            answer = call.adapter.issue(call.access, call.order)
-    except ProviderError as error:
-        answer = error
-    except Exception:
-        # No adapter should raise anything else; whatever it was, the provider may have acted.
-        log.exception("issue_crashed", reward=str(call.order.reward_id))
-        answer = OutcomeUnknown("The call to the provider failed unexpectedly.")
-    return Answered(started.item, started.attempt, answer, was_in_doubt=doubt)
-
-
-def _renewed(lane: _Lane, connection: Connection) -> Connection | None:
-    """Hold on to the connection and read it anew; None where another runner has taken it over."""
-    lane.lease = lane.lease.renewed()
-    with tenant(lane.organization):
-        ours = Connection.objects.filter(pk=connection.pk, lease_token=lane.lease.token)
-        if not ours.update(leased_until=lane.lease.until):
-            log.warning("connection_lease_lost", connection=str(connection.pk))
-            return None
-        return Connection.objects.get(pk=connection.pk)
-
-
-def _refuse_all(lane: _Lane, connection: Connection) -> None:
+def _refuse_all(lane: Lane) -> None:
     """The connection doesn't work: what wasn't sent is freed, what is in doubt waits until it is mended."""
     with tenant(lane.organization):
         now = clock.wall()
+        later = now + timedelta(seconds=UNKNOWN_SECONDS)
         items = list(
             BatchItem.objects.select_for_update(skip_locked=True, no_key=True)
-            .filter(free(now), connection=connection, outcome=ItemOutcome.QUEUED)
+            .filter(free(now), connection=lane.connection, outcome=ItemOutcome.QUEUED)
             .order_by("pk")
         )
         untouched = [item for item in items if not item.in_doubt]
         doubtful = [item.pk for item in items if item.in_doubt]
         message = "The connection was refused by the provider. Mend it under Integrations, then issue again."
         BatchItem.objects.filter(pk__in=[item.pk for item in untouched]).update(
-            outcome=ItemOutcome.FAILED, code="connection_revoked", message=message, updated_at=now
+            outcome=ItemOutcome.FAILED,
+            code="connection_revoked",
+            message=message,
+            next_attempt_at=None,
+            updated_at=now,
         )
         claims_close(item.claim_id for item in untouched if item.claim_id)
         doubt = "It may have been sent. Mend the connection under Integrations: then it is looked up by itself."
         BatchItem.objects.filter(pk__in=doubtful).update(
-            outcome=ItemOutcome.UNKNOWN, code="outcome_unknown", message=doubt, updated_at=now
+            outcome=ItemOutcome.UNKNOWN, code="outcome_unknown", message=doubt, next_attempt_at=later, updated_at=now
         )
+        looked_up = BatchItem.objects.filter(free(now), connection=lane.connection, next_attempt_at__lte=now)
+        looked_up.exclude(outcome=ItemOutcome.QUEUED).update(next_attempt_at=later)
         finish_if_done(sorted({item.batch_id for item in items}))

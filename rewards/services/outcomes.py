@@ -1,15 +1,15 @@
-"""What a provider's answer means for an item, its claim and its reward, and writing it down."""
+"""Writing down what providers answered: items, attempts, claims and rewards together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import F
 
-from integrations.base import Exchange, IssueOutcome, IssueResult
-from integrations.errors import ConnectionNeedsAttention, OutcomeUnknown, ProviderError, ProviderRetryable
+from integrations.base import Exchange, IssueResult
+from integrations.errors import ConnectionNeedsAttention
 from integrations.registry import provider_of_method
 from participants.errors import IdTaken
 from participants.services import provider_customer_link
@@ -18,95 +18,17 @@ from referral_rocket.kit import clock
 from rewards.models import BatchItem, IssueAttempt, Reward
 from rewards.services.batches import finish_if_done
 from rewards.services.claims import claims_close
+from rewards.services.conclusions import Answered, Conclusion, conclude
 from rewards.services.door import Move, rewards_move
-from rewards.states import AttemptOutcome, ItemOutcome, RewardStatus, WaitingFor
+from rewards.states import ItemOutcome, RewardStatus, WaitingFor
 
-# api.md, Batch: after these times an item is tried again, or its outcome looked up; then it is FAILED or UNKNOWN.
-RETRY_SECONDS = (1, 5, 30, 120, 600)
 # What a later try may find changed at the provider: the reward waits for that, still due.
 _WAITS_FOR_RECIPIENT = frozenset({"customer_not_found", "several_customers", "customer_deleted", "invalid_recipient"})
+RETURNED = "returned_by_provider"
 
 log = structlog.get_logger(__name__)
 
-Answer = IssueResult | ProviderError
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A provider's answer to one attempt. `was_in_doubt`: what an earlier try did is still not known."""
-
-    item: BatchItem
-    attempt: IssueAttempt
-    answer: Answer
-    was_in_doubt: bool
-
-
-@dataclass(frozen=True)
-class Conclusion:
-    """What becomes of the item. `in_doubt` keeps its claim; `retry_at` is set while it stays QUEUED."""
-
-    outcome: str
-    attempt: str
-    code: str = ""
-    message: str = ""
-    in_doubt: bool = False
-    keeps_claim: bool = False
-    retry_at: datetime | None = None
-
-
-def conclude(answered: Answered, now: datetime) -> Conclusion:
-    """Pure: the table of answers and what follows from each."""
-    answer = answered.answer
-    if isinstance(answer, IssueResult):
-        if answer.outcome == IssueOutcome.SUCCEEDED:
-            return Conclusion(ItemOutcome.SUCCEEDED, AttemptOutcome.SUCCEEDED, message=answer.message)
-        return Conclusion(
-            ItemOutcome.WAITING,
-            AttemptOutcome.NOT_DONE if not answer.sent else AttemptOutcome.SUCCEEDED,
-            answer.code or "",
-            answer.message,
-            keeps_claim=answer.sent,
-        )
-    if isinstance(answer, OutcomeUnknown):
-        return _in_doubt(answered, answer, AttemptOutcome.UNKNOWN, now)
-    if answered.was_in_doubt:
-        # The look-up itself failed, so the doubt remains, whatever this answer says about the look-up.
-        return _in_doubt(answered, answer, AttemptOutcome.UNKNOWN, now)
-    if isinstance(answer, ProviderRetryable):
-        return _again(answered, answer, now)
-    return Conclusion(ItemOutcome.FAILED, AttemptOutcome.REJECTED, answer.code, answer.message)
-
-
-def _in_doubt(answered: Answered, answer: ProviderError, attempt: str, now: datetime) -> Conclusion:
-    retry_at = _retry_at(answered.item, answer, now)
-    outcome = ItemOutcome.UNKNOWN if retry_at is None else ItemOutcome.QUEUED
-    message = answer.message
-    if retry_at is None:
-        message = f"{answer.message} It is looked up again every ten minutes; until then nobody else can issue it."
-    return Conclusion(outcome, attempt, "outcome_unknown", message, True, True, retry_at)
-
-
-def _again(answered: Answered, answer: ProviderError, now: datetime) -> Conclusion:
-    retry_at = _retry_at(answered.item, answer, now)
-    outcome = ItemOutcome.FAILED if retry_at is None else ItemOutcome.QUEUED
-    return Conclusion(
-        outcome,
-        AttemptOutcome.RETRYABLE,
-        answer.code,
-        answer.message,
-        keeps_claim=retry_at is not None,
-        retry_at=retry_at,
-    )
-
-
-def _retry_at(item: BatchItem, answer: ProviderError, now: datetime) -> datetime | None:
-    """None once the tries are used up. `item.tries` counts the answered ones before this: being killed uses up none."""
-    if item.tries >= len(RETRY_SECONDS):
-        return None
-    seconds = float(RETRY_SECONDS[item.tries])
-    if isinstance(answer, ProviderRetryable) and answer.retry_after is not None:
-        seconds = max(seconds, answer.retry_after)
-    return now + timedelta(seconds=seconds)
+Concluded = tuple[Answered, Conclusion]
 
 
 @transaction.atomic
@@ -116,54 +38,62 @@ def answers_write(*, organization: Organization, answers: Sequence[Answered], le
     Items, attempts, claims and rewards change together. An answer to an item that another runner has taken over is
     dropped: that runner asks the provider itself.
     """
-    held = _held(answers, lease_token)
-    ours = [answered for answered in answers if answered.item.pk in held]
-    for lost in (answered for answered in answers if answered.item.pk not in held):
-        log.warning("issue_answer_after_lease", item=str(lost.item.pk))
-    if not ours:
-        return 0
-    now = clock.wall()
-    concluded = [(answered, conclude(answered, now)) for answered in ours]
-    _write_items(concluded, now)
-    _move_rewards(organization, concluded, actor)
-    claims_close(
-        answered.item.claim_id
-        for answered, conclusion in concluded
-        if answered.item.claim_id and not conclusion.keeps_claim and conclusion.outcome != ItemOutcome.QUEUED
+    held = set(
+        BatchItem.objects.select_for_update(no_key=True)
+        .filter(pk__in=[answered.item.pk for answered in answers], lease_token=lease_token)
+        .order_by("pk")
+        .values_list("pk", "outcome")
     )
-    _learn_recipients(organization, ours)
-    finish_if_done(sorted({answered.item.batch_id for answered in ours}))
+    # Whoever reads a batch's result file writes without a lease: then what was asked about isn't as it was.
+    ours = [answered for answered in answers if (answered.item.pk, answered.item.outcome) in held]
+    for lost in (answered for answered in answers if answered not in ours):
+        log.warning("issue_answer_after_lease", item=str(lost.item.pk))
+    now = clock.wall()
+    conclusions_write(
+        organization=organization, concluded=[(answered, conclude(answered, now)) for answered in ours], actor=actor
+    )
     return len(ours)
 
 
-def _held(answers: Sequence[Answered], lease_token: UUID) -> set[UUID]:
-    rows = (
-        BatchItem.objects.select_for_update(no_key=True)
-        .filter(pk__in=[answered.item.pk for answered in answers], lease_token=lease_token, outcome=ItemOutcome.QUEUED)
-        .order_by("pk")
+@transaction.atomic
+def conclusions_write(*, organization: Organization, concluded: Sequence[Concluded], actor: str) -> None:
+    """Write what becomes of items that the caller has locked, as they are in the database."""
+    if not concluded:
+        return
+    now = clock.wall()
+    # An item's outcome before: what was issued already is not issued again.
+    before = {answered.item.pk: answered.item.outcome for answered, _ in concluded}
+    _write_items(concluded, now)
+    _move_rewards(organization, concluded, before, actor)
+    claims_close(
+        answered.item.claim_id for answered, conclusion in concluded if answered.item.claim_id and _is_over(conclusion)
     )
-    return {row.pk for row in rows}
+    _learn_recipients(organization, [answered for answered, _ in concluded])
+    finish_if_done(sorted({answered.item.batch_id for answered, _ in concluded}))
 
 
-def _write_items(concluded: Sequence[tuple[Answered, Conclusion]], now: datetime) -> None:
+def _is_over(conclusion: Conclusion) -> bool:
+    return not conclusion.keeps_claim and conclusion.outcome != ItemOutcome.QUEUED
+
+
+def _write_items(concluded: Sequence[Concluded], now: datetime) -> None:
     items, attempts = [], []
     for answered, conclusion in concluded:
         item, attempt, answer = answered.item, answered.attempt, answered.answer
+        changed = item.outcome != conclusion.outcome or item.outcome == ItemOutcome.QUEUED
         item.outcome, item.code, item.message = conclusion.outcome, conclusion.code, conclusion.message[:500]
         item.in_doubt = conclusion.in_doubt
-        item.tries += 1
         item.leased_until = item.lease_token = None
-        item.next_attempt_at = conclusion.retry_at or item.next_attempt_at
-        item.updated_at = now
-        attempt.outcome, attempt.code, attempt.message = conclusion.attempt, conclusion.code, conclusion.message[:500]
-        attempt.finished_at = now
-        attempt.exchanges = [_exchange(exchange) for exchange in answer.exchanges]
-        recipient = getattr(answer, "recipient_provider_id", None)
-        attempt.recipient_provider_id = recipient or attempt.recipient_provider_id
-        if isinstance(answer, IssueResult):
-            item.provider_reference = attempt.provider_reference = answer.provider_reference
+        item.next_attempt_at = conclusion.next_at
+        if changed:
+            item.tries += 1
+            item.updated_at = now
+        if isinstance(answer, IssueResult) and answer.provider_reference:
+            item.provider_reference = answer.provider_reference
         items.append(item)
-        attempts.append(attempt)
+        if conclusion.attempt is not None and (changed or attempt.finished_at is None):
+            _finish_attempt(attempt, answered, conclusion, now)
+            attempts.append(attempt)
     BatchItem.objects.bulk_update(
         items,
         [
@@ -185,6 +115,18 @@ def _write_items(concluded: Sequence[tuple[Answered, Conclusion]], now: datetime
     )
 
 
+def _finish_attempt(attempt: IssueAttempt, answered: Answered, conclusion: Conclusion, now: datetime) -> None:
+    answer = answered.answer
+    assert conclusion.attempt is not None
+    attempt.outcome, attempt.code, attempt.message = conclusion.attempt, conclusion.code, conclusion.message[:500]
+    attempt.finished_at = now
+    attempt.exchanges = [_exchange(exchange) for exchange in answer.exchanges] if answer is not None else []
+    recipient = getattr(answer, "recipient_provider_id", None)
+    attempt.recipient_provider_id = recipient or attempt.recipient_provider_id
+    if isinstance(answer, IssueResult):
+        attempt.provider_reference = answer.provider_reference or attempt.provider_reference
+
+
 def _exchange(exchange: Exchange) -> dict[str, object]:
     return {
         "method": exchange.method,
@@ -196,27 +138,37 @@ def _exchange(exchange: Exchange) -> dict[str, object]:
     }
 
 
-def _move_rewards(organization: Organization, concluded: Sequence[tuple[Answered, Conclusion]], actor: str) -> None:
-    # Locked together in key order: two moves follow, and a batch that is being made locks the same rewards.
+def _move_rewards(
+    organization: Organization, concluded: Sequence[Concluded], before: dict[UUID, str], actor: str
+) -> None:
+    # Locked together in key order: several moves follow, and a batch that is being made locks the same rewards.
     held = Reward.objects.select_for_update(no_key=True).order_by("pk")
     rewards = held.in_bulk([answered.item.reward_id for answered, _ in concluded])
-    issued, waiting = [], []
+    issued, waiting, returned = [], [], []
     for answered, conclusion in concluded:
-        reward = rewards[answered.item.reward_id]
-        if conclusion.outcome == ItemOutcome.SUCCEEDED:
+        item, reward = answered.item, rewards[answered.item.reward_id]
+        if conclusion.outcome == ItemOutcome.SUCCEEDED and before[item.pk] != ItemOutcome.SUCCEEDED:
             issued.append(
                 Move(
                     reward,
                     RewardStatus.AVAILABLE,
-                    method=answered.item.batch.method,
-                    provider_reference=answered.item.provider_reference,
+                    method=item.batch.method,
+                    provider_reference=item.provider_reference,
                     issued_at=clock.now(organization),
                 )
             )
-        elif conclusion.code in _WAITS_FOR_RECIPIENT and not conclusion.keeps_claim:
+        elif conclusion.returned:
+            returned.append(Move(reward, RewardStatus.PENDING))
+        elif conclusion.code in _WAITS_FOR_RECIPIENT and _is_over(conclusion):
             waiting.append(Move(reward, reward.status, waiting_for=WaitingFor.RECIPIENT, reason=conclusion.code))
     rewards_move(organization=organization, moves=issued, actor=actor, reason="issued")
     rewards_move(organization=organization, moves=waiting, actor=actor, reason="waiting")
+    # What waited at the provider and came back was never AVAILABLE; its reward's key is used up all the same.
+    came_back = [move for move in returned if move.reward.status == RewardStatus.AVAILABLE]
+    rewards_move(organization=organization, moves=came_back, actor=actor, reason=RETURNED)
+    Reward.objects.filter(pk__in=[move.reward.pk for move in returned]).update(
+        issue_number=F("issue_number") + 1, issued_at=None, method=None, provider_reference=None
+    )
 
 
 def _learn_recipients(organization: Organization, answers: Sequence[Answered]) -> None:

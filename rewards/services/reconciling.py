@@ -1,7 +1,6 @@
 """Reconciliation: what was left unknown is looked up, and our totals, history and the providers are held together.
 
-Looking up changes an item only if it is still UNKNOWN when the answer is written; killed in between, the next run asks
-again. Nothing is ever sent from here.
+Unknown outcomes are looked up by the runner, under its lease. Nothing is ever sent from here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,19 +10,17 @@ from datetime import timedelta
 from django.db import connection as database
 from django.db.models import QuerySet
 
-from campaigns.services import MANUAL
-from integrations.base import IssueOutcome, IssueResult
+from integrations.base import IssueResult
 from integrations.errors import ProviderError
+from integrations.selectors import access_of
 from referral_rocket.accounts.models import Organization
-from referral_rocket.accounts.scoping import every_organization, tenant
+from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
-from rewards.models import BatchItem, IssueAttempt
+from rewards.models import BatchItem
 from rewards.services.calls import ProviderCall, earlier_attempts, provider_call
-from rewards.services.claims import claims_close
-from rewards.services.door import Move, rewards_move
-from rewards.states import AttemptOutcome, ItemOutcome, RewardStatus
+from rewards.services.issuing import look_up_unknown
+from rewards.states import ItemOutcome
 
-ACTOR = "system:reconcile"
 CLAIM = 100
 
 
@@ -53,82 +50,8 @@ def reconcile(*, days: int) -> Iterator[Finding]:
 
 def unknown_look_up(*, organization: Organization) -> Iterator[Finding]:
     """Ask the providers about every item whose outcome is unknown; what stays so is a finding."""
-    with tenant(organization):
-        items = _with_calls(_items().filter(outcome=ItemOutcome.UNKNOWN), organization)
-    for item, call in items:
-        answer = _ask(call)
-        if isinstance(answer, ProviderError):
-            yield Finding(organization, f"reward {item.reward_id}: still unknown. {answer.message}")
-            continue
-        if answer is not None and answer.outcome != IssueOutcome.SUCCEEDED:
-            yield Finding(organization, f"reward {item.reward_id}: waits at the provider. {answer.message}")
-            continue
-        with tenant(organization):
-            _settle(organization, item, answer)
-
-
-def unknown_look_up_everywhere() -> int:
-    """The sweep of unknown outcomes, so that a connection that was mended settles what it left; how many stay unknown."""
-    with every_organization("sweep of unknown outcomes"):
-        unknown = BatchItem.objects.filter(outcome=ItemOutcome.UNKNOWN).values("organization").distinct()
-        organizations = list(Organization.objects.filter(pk__in=unknown).order_by("pk"))
-    return sum(1 for organization in organizations for _ in unknown_look_up(organization=organization))
-
-
-def _items() -> QuerySet[BatchItem]:
-    return (
-        BatchItem.objects.select_related("batch", "connection", "reward__customer", "reward__campaign")
-        .prefetch_related("reward__customer__provider_customers")
-        .exclude(batch__method=MANUAL)
-        .order_by("pk")
-    )
-
-
-def _with_calls(items: Iterable[BatchItem], organization: Organization) -> list[tuple[BatchItem, ProviderCall]]:
-    found = list(items)
-    earlier = earlier_attempts(found)
-    return [
-        (item, provider_call(organization, item.connection, item, earlier[item.reward_id]))
-        for item in found
-        if item.connection is not None and item.connection.is_active
-    ]
-
-
-def _ask(call: ProviderCall) -> IssueResult | ProviderError | None:
-    try:
-        return call.adapter.look_up(call.access, call.order)
-    except ProviderError as error:
-        return error
-
-
-def _settle(organization: Organization, item: BatchItem, answer: IssueResult | None) -> None:
-    """Write what the look-up showed: issued, or not done and due again."""
-    held = (
-        BatchItem.objects.select_for_update(no_key=True, of=("self",)).select_related("reward", "batch").get(pk=item.pk)
-    )
-    if held.outcome != ItemOutcome.UNKNOWN:
-        return
-    attempt = IssueAttempt.objects.filter(item=held).order_by("-pk").first()
-    if answer is not None:
-        held.outcome, held.code, held.message = ItemOutcome.SUCCEEDED, "", "Found at the provider by reconciliation."
-        held.provider_reference = answer.provider_reference
-        move = Move(
-            held.reward,
-            RewardStatus.AVAILABLE,
-            method=held.batch.method,
-            provider_reference=answer.provider_reference,
-            issued_at=clock.now(organization),
-        )
-        rewards_move(organization=organization, moves=[move], actor=ACTOR, reason="found at the provider")
-    else:
-        held.outcome, held.code = ItemOutcome.FAILED, "outcome_unknown"
-        held.message = "The provider shows that this was not done. The reward is still due: issue it again."
-    held.in_doubt, held.updated_at = False, clock.wall()
-    held.save(update_fields=["outcome", "code", "message", "provider_reference", "in_doubt", "updated_at"])
-    if attempt is not None:
-        attempt.outcome = AttemptOutcome.SUCCEEDED if answer is not None else AttemptOutcome.NOT_DONE
-        attempt.save(update_fields=["outcome"])
-    claims_close([held.claim_id] if held.claim_id else [])
+    for item in look_up_unknown(organization=organization):
+        yield Finding(organization, f"reward {item.reward_id}: still unknown. {item.message}")
 
 
 # Our own books ------------------------------------------------------------------------------------------------------
@@ -208,6 +131,32 @@ def _claims(organization: Organization) -> list[Finding]:
 
 
 # The providers ------------------------------------------------------------------------------------------------------
+
+
+def _items() -> QuerySet[BatchItem]:
+    return (
+        BatchItem.objects.select_related("batch", "connection", "reward__customer", "reward__campaign")
+        .prefetch_related("reward__customer__provider_customers")
+        .exclude(connection__isnull=True)
+        .order_by("pk")
+    )
+
+
+def _with_calls(items: Iterable[BatchItem], organization: Organization) -> list[tuple[BatchItem, ProviderCall]]:
+    found = [item for item in items if item.connection is not None and item.connection.is_active]
+    earlier = earlier_attempts(found)
+    return [
+        (item, provider_call(access_of(item.connection, organization), item, earlier[item.reward_id]))
+        for item in found
+        if item.connection is not None
+    ]
+
+
+def _ask(call: ProviderCall) -> IssueResult | ProviderError | None:
+    try:
+        return call.adapter.look_up(call.access, call.order)
+    except ProviderError as error:
+        return error
 
 
 def _at_providers(organization: Organization, days: int) -> Iterator[Finding]:

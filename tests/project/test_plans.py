@@ -35,6 +35,7 @@ from rewards.services import issuing
 from rewards.services.batches import Selection, batch_plan
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
+from rewards.services.lanes import Lane, next_lane
 from rewards.services.releasing import release
 from rewards.services.standing import Scene, load
 from tests.project.crowd import BIG, gather
@@ -91,7 +92,7 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         occurred_at=wall(),
         provider_customer_id="cus_4101",
     )
-    lane = issuing._Lane(organization, link, Lease.new())
+    lane = Lane(organization, link, Lease.new())
     return {
         "participants of a campaign": lambda: list(participants(campaign.pk).order_by("-id")[:PAGE]),
         "participants": lambda: list(participants().order_by("-id")[:PAGE]),
@@ -175,7 +176,7 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
     return {
         "a share link": lambda: shared_link("CODE4101"),
         "sweep of inbound events": lambda: dispatch._next_organization(set()),
-        "sweep of batches": issuing._next_lane,
+        "sweep of batches": next_lane,
         "sweep of holding periods": lambda: release(organization=organization),
     }
 

@@ -12,8 +12,10 @@ from participants.reversals import ReversalReport
 from referral_rocket.accounts.scoping import tenant
 from rewards.models import Reward, RewardTotals
 from rewards.services import issuing
+from rewards.services.conclusions import Answered
 from rewards.services.confirming import reward_cancel, reward_confirm, reward_deduct
-from rewards.services.outcomes import Answered, answers_write
+from rewards.services.lanes import next_lane
+from rewards.services.outcomes import answers_write
 from rewards.services.reversing import ReversalResult, settle_what_waited, transaction_reverse
 from rewards.states import RewardStatus
 from tests import factories
@@ -218,10 +220,10 @@ def test_a_refund_before_its_payment_waits_for_it(referred: Any) -> None:
 def test_a_refund_while_the_reward_is_being_issued_waits_for_the_outcome(reward: Reward, reverse: Reverse) -> None:
     factories.connection(reward.organization)
     factories.batch(reward.organization, [reward], method="STRIPE_CREDIT")
-    lane = issuing._next_lane()
+    lane = next_lane()
     assert lane is not None
     assert lane.connection is not None
-    started = issuing._begin(lane, lane.connection)
+    started = issuing.begin(lane)
 
     reverse(amount=6000)
     with tenant(reward.organization):

@@ -12,8 +12,10 @@ from participants.reversals import ReversalReport
 from referral_rocket.accounts.scoping import tenant
 from rewards.models import Reward
 from rewards.services import issuing
+from rewards.services.conclusions import Answer, Answered
 from rewards.services.confirming import reward_cancel, reward_confirm, reward_deduct
-from rewards.services.outcomes import Answer, Answered, answers_write
+from rewards.services.lanes import next_lane
+from rewards.services.outcomes import answers_write
 from rewards.services.reversing import settle_what_waited, transaction_reverse
 from tests import factories
 
@@ -61,10 +63,10 @@ def begun(reward: Reward) -> Callable[[], Callable[[Answer], None]]:
     def begin() -> Callable[[Answer], None]:
         factories.connection(reward.organization)
         factories.batch(reward.organization, [reward], method="STRIPE_CREDIT")
-        lane = issuing._next_lane()
+        lane = next_lane()
         assert lane is not None
         assert lane.connection is not None
-        (started,) = issuing._begin(lane, lane.connection)
+        (started,) = issuing.begin(lane)
 
         def answer(given: Answer) -> None:
             with tenant(reward.organization):

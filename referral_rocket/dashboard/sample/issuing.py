@@ -17,8 +17,9 @@ from referral_rocket.kit import clock
 from rewards.models import BatchItem, IssueAttempt, RewardBatch
 from rewards.services.batches import Selection, batch_create, finish_if_done
 from rewards.services.claims import claims_close
+from rewards.services.conclusions import Answer, Answered
 from rewards.services.door import Move, rewards_move
-from rewards.services.outcomes import Answer, Answered, answers_write
+from rewards.services.outcomes import answers_write
 from rewards.states import ItemOutcome, RewardStatus
 
 _NOT_FOUND = "Stripe has no customer with this e-mail address. Create one in Stripe, or choose another method."
@@ -74,7 +75,7 @@ def _mark_as_issued(organization: Organization, batch: RewardBatch, items: Seque
     ]
     rewards_move(organization=organization, moves=moves, actor=_RUNNER, reason="marked as issued")
     BatchItem.objects.filter(pk__in=[item.pk for item in items]).update(
-        outcome=ItemOutcome.SUCCEEDED, message="Marked as issued.", updated_at=now
+        outcome=ItemOutcome.SUCCEEDED, message="Marked as issued.", next_attempt_at=None, updated_at=now
     )
     claims_close(item.claim_id for item in items if item.claim_id)
     finish_if_done([batch.pk])
