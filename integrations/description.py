@@ -80,3 +80,6 @@ class Provider:
     # The credential that webhooks are verified with, where there is one. It is kept as a webhook secret is: with an
     # overlap when it is replaced, and beyond disconnecting.
     signing_credential: str | None = None
+    # Where webhooks are signed with keys that have to be fetched: what is kept of the answer to a key's address.
+    # Raises UnusableKey.
+    trusted_key: Callable[[str, bytes], bytes] | None = None

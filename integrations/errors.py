@@ -93,6 +93,18 @@ class UnreadableFile(Exception):
         self.message = message
 
 
+class SigningKeyUnknown(Exception):
+    """A webhook is signed with a key that isn't here yet. A worker fetches it, and the provider delivers again."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.url = url
+
+
+class UnusableKey(Exception):
+    """What was fetched as a signing key can't be trusted. The message says why."""
+
+
 class UnknownProvider(Exception):
     """No provider of that name is built."""
 

@@ -6,6 +6,7 @@ from django.db import models
 from integrations.registry import PROVIDERS
 from referral_rocket.accounts.tenancy import TenantModel
 from referral_rocket.kit.encryption import EncryptedJSONField
+from referral_rocket.kit.ids import uuid7
 
 
 class ConnectionStatus(models.TextChoices):
@@ -138,3 +139,31 @@ class Endpoint(TenantModel):
 
     def __str__(self) -> str:
         return self.description or self.url
+
+
+class SigningKey(models.Model):
+    """A key that a provider signs webhooks with, by its address. It belongs to no organization: a provider's key is the
+    same for all. `key` is null while it has to be fetched; nothing is fetched while `next_attempt_at` is null.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    url = models.CharField(max_length=300, unique=True)
+    provider = models.CharField(max_length=20)
+    key = models.BinaryField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=300, blank=True)
+    wanted_at = models.DateTimeField(auto_now_add=True)
+    fetched_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=models.Q(next_attempt_at__isnull=False),
+                name="signing_keys_to_fetch",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.url

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from integrations.base import FileFormat, PayoutAdapter
 from integrations.description import Method, Provider
 from integrations.errors import UnknownProvider
-from integrations.providers import shopify, stripe
+from integrations.providers import paypal, shopify, stripe
 
-PROVIDERS: Mapping[str, Provider] = {provider.slug: provider for provider in (stripe.PROVIDER, shopify.PROVIDER)}
+_BUILT = (stripe.PROVIDER, shopify.PROVIDER, paypal.PROVIDER)
+PROVIDERS: Mapping[str, Provider] = {provider.slug: provider for provider in _BUILT}
 
 
 def provider_of(slug: str) -> Provider:

@@ -11,6 +11,7 @@ from integrations.models import Connection
 from integrations.registry import provider_of
 from integrations.selectors import access_of
 from integrations.services import connection_checked
+from integrations.signing_keys import signing_keys_fetch
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit.clock import wall
 from referral_rocket.kit.leases import Lease
@@ -34,6 +35,12 @@ def check_connections() -> int:
     for each in claimed:
         _write_down(each, _ask(access_of(each.connection, each.connection.organization)))
     return len(claimed)
+
+
+@shared_task
+def fetch_signing_keys() -> int:
+    """Fetch the keys that providers sign webhooks with; answers how many were asked for."""
+    return signing_keys_fetch()
 
 
 def _claim() -> list[_Claimed]:

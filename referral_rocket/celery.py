@@ -29,6 +29,7 @@ app.conf.beat_schedule = {
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "issuing": _every("rewards.tasks.run_batches", 5),
     "connection-checks": _every("integrations.tasks.check_connections", 5),
+    "signing-keys": _every("integrations.tasks.fetch_signing_keys", 5),
     "api-answers": _every("referral_rocket.api.tasks.forget_old_answers", 3600),
     "api-log": _every("referral_rocket.api.tasks.forget_old_log", 3600),
     "releases": _every("rewards.tasks.release_due", 60),

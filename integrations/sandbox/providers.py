@@ -2,9 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
+from integrations.sandbox.paypal.api import PayPalStandIn
 from integrations.sandbox.server import StandIn
 from integrations.sandbox.shopify.api import ShopifyStandIn
 from integrations.sandbox.store import Store
 from integrations.sandbox.stripe.api import StripeStandIn
 
-STAND_INS: Mapping[str, Callable[[Store], StandIn]] = {"stripe": StripeStandIn, "shopify": ShopifyStandIn}
+STAND_INS: Mapping[str, Callable[[Store], StandIn]] = {
+    "stripe": StripeStandIn,
+    "shopify": ShopifyStandIn,
+    "paypal": PayPalStandIn,
+}

@@ -194,7 +194,7 @@ def test_a_wrong_field_is_named(api: Caller, change: dict[str, Any], field: str,
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"fulfilment": {"method": "PAYPAL"}}, "fulfilment.method"),
+        ({"fulfilment": {"method": "GOLD"}}, "fulfilment.method"),
         ({"remainder": "CARRY"}, "remainder"),
         ({"carry_minimum": 500}, "carry_minimum"),
         ({"coupon": {"kind": "PERCENT"}}, "coupon.kind"),

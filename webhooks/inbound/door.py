@@ -16,8 +16,10 @@ from django.http.request import RawPostDataException, UnreadablePostError
 
 from integrations import registry
 from integrations.base import Received
-from integrations.errors import BadSignature, UnreadableEvent
+from integrations.errors import BadSignature, SigningKeyUnknown, UnreadableEvent
 from integrations.selectors import Door, door_of
+from integrations.signing_keys import signing_key_recall, signing_key_want
+from integrations.tasks import fetch_signing_keys
 from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
 from referral_rocket.kit.nudges import nudge
@@ -43,7 +45,7 @@ ON CONFLICT (connection_id, provider_event_id) DO NOTHING
 
 
 def answer(request: HttpRequest) -> JsonResponse:
-    """200 stored (or known), 400 not authentic, 404 no such connection, 413 too large, 503 not stored."""
+    """200 stored (or known), 400 not authentic, 404 no such connection, 413 too large, 503 not stored: send it again."""
     if request.method != "POST":
         return _problem(405, "method_not_allowed", "Webhooks come by POST.")
     match = _ADDRESS.match(request.path_info)
@@ -64,16 +66,19 @@ def answer(request: HttpRequest) -> JsonResponse:
 
 
 def _receive(request: HttpRequest, door: Door, body: bytes) -> JsonResponse:
-    inbound = registry.provider_of(door.provider).inbound
-    assert inbound is not None
-    now = clock.wall()
     try:
-        received = inbound.verify(request.headers, body, door.secrets_at(now), now)
+        received = _verified(request, door, body)
+    except SigningKeyUnknown as unknown:
+        log.info("inbound_key_unknown", connection=str(door.connection_id), url=unknown.url)
+        return _problem(503, "signing_key_unknown", "The key of this signature is being fetched. Send it again.")
     except BadSignature as error:
         log.info("inbound_refused", connection=str(door.connection_id), code=error.code)
         return _problem(400, "bad_signature", error.message)
     except UnreadableEvent as error:
         return _problem(400, "malformed", str(error))
+    except DatabaseError as error:
+        log.error("inbound_key_not_looked_up", connection=str(door.connection_id), error=type(error).__name__)
+        return _problem(503, "unavailable", "The signature could not be checked. Send it again.")
     try:
         stored = _store(door, received, body)
     except DatabaseError as error:
@@ -81,6 +86,21 @@ def _receive(request: HttpRequest, door: Door, body: bytes) -> JsonResponse:
         return _problem(503, "unavailable", "The event could not be stored. Send it again.")
     log.info("inbound", connection=str(door.connection_id), type=received.event_type, new=stored)
     return JsonResponse({"received": True})
+
+
+def _verified(request: HttpRequest, door: Door, body: bytes) -> Received:
+    """A key that isn't in memory is looked for in the database, and else noted for a worker to fetch."""
+    inbound = registry.provider_of(door.provider).inbound
+    assert inbound is not None
+    now = clock.wall()
+    try:
+        return inbound.verify(request.headers, body, door.secrets_at(now), now)
+    except SigningKeyUnknown as unknown:
+        if not signing_key_recall(url=unknown.url):
+            signing_key_want(provider=door.provider, url=unknown.url)
+            nudge(fetch_signing_keys)
+            raise
+    return inbound.verify(request.headers, body, door.secrets_at(now), now)
 
 
 def _door(provider: str, connection_id: str) -> Door | None:

@@ -1,0 +1,1 @@
+"""PayPal's stand-in: tokens, payouts in batches, their items, and signed webhooks."""

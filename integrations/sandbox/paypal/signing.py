@@ -1,0 +1,92 @@
+"""The stand-in's own key and certificate, and webhooks signed with them as PayPal signs its own."""
+
+import time
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+from zlib import crc32
+
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.x509.oid import NameOID
+
+from integrations.sandbox.store import Store
+
+Json = dict[str, Any]
+PROVIDER = "paypal"
+CERTIFICATE_PATH = "/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270"
+HOST = "messageverificationcerts.paypal.com"
+DELIVERY_SECONDS = 20
+_KEY_ID = "paypal-signing-key"
+
+
+class Signer:
+    """The key is made once for each state file. It is worth nothing outside the stand-in: nobody else trusts it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def certificate(self) -> bytes:
+        return str(self._pair()["certificate"]).encode()
+
+    def headers(self, event: bytes, webhook_id: str, base: str) -> dict[str, str]:
+        """What PayPal sends beside an event to a webhook of that ID."""
+        transmission, at = str(uuid4()), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        signed = f"{transmission}|{at}|{webhook_id}|{crc32(event)}".encode()
+        return {
+            "Content-Type": "application/json",
+            "PAYPAL-TRANSMISSION-ID": transmission,
+            "PAYPAL-TRANSMISSION-TIME": at,
+            "PAYPAL-TRANSMISSION-SIG": b64encode(self._sign(signed)).decode(),
+            "PAYPAL-CERT-URL": f"{base}{CERTIFICATE_PATH}",
+            "PAYPAL-AUTH-ALGO": "SHA256withRSA",
+        }
+
+    def tell(self, url: str, event: bytes, webhook_id: str, base: str) -> Json:
+        """Post a signed event."""
+        headers = self.headers(event, webhook_id, base)
+        try:
+            answer = requests.post(url, data=event, headers=headers, timeout=DELIVERY_SECONDS, allow_redirects=False)
+        except requests.RequestException as error:
+            return {"status": None, "error": type(error).__name__}
+        return {"status": answer.status_code, "error": None}
+
+    def _sign(self, message: bytes) -> bytes:
+        key = serialization.load_pem_private_key(str(self._pair()["key"]).encode(), password=None)
+        assert isinstance(key, rsa.RSAPrivateKey)
+        return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+
+    def _pair(self) -> Json:
+        with self._store.transaction():
+            kept = self._store.get(PROVIDER, False, "key", _KEY_ID)
+            if kept is None:
+                kept = {"id": _KEY_ID, "created": int(time.time()), **_made()}
+                self._store.put(PROVIDER, False, "key", kept)
+            return kept
+
+
+def _made() -> Json:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    start = datetime.now(UTC) - timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=825))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return {
+        "key": private.decode(),
+        "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
+    }
