@@ -32,6 +32,16 @@ class FulfilmentKind(models.TextChoices):
     WEBHOOK = "WEBHOOK", "Ordered by webhook"
 
 
+class CouponKind(models.TextChoices):
+    AMOUNT = "AMOUNT", "The reward's amount"
+    PERCENT = "PERCENT", "A percentage"
+
+
+class CouponDuration(models.TextChoices):
+    ONCE = "once", "Once"
+    REPEATING = "repeating", "For some months"
+
+
 class Campaign(TenantModel):
     """Amounts are in minor units of `currency`, which can't change once the campaign has an event."""
 
@@ -65,6 +75,12 @@ class Campaign(TenantModel):
     base_tax = models.BooleanField(default=False)
     base_shipping = models.BooleanField(default=False)
     base_discounts = models.BooleanField(default=True)
+    # What a coupon made for a reward takes off, for how long, and until when it can be used (integrations.base.CouponTerms).
+    coupon_kind = models.CharField(max_length=7, choices=CouponKind, default=CouponKind.AMOUNT)
+    coupon_percent_off = models.DecimalField(max_digits=5, decimal_places=2, null=True)
+    coupon_duration = models.CharField(max_length=9, choices=CouponDuration, default=CouponDuration.ONCE)
+    coupon_duration_months = models.PositiveSmallIntegerField(null=True)
+    coupon_expires_days = models.PositiveSmallIntegerField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
@@ -72,6 +88,16 @@ class Campaign(TenantModel):
         indexes = [models.Index(fields=["organization", "-id"], name="campaign_newest")]
         constraints = [
             models.CheckConstraint(condition=Q(budget__isnull=True) | Q(budget__gt=0), name="campaign_budget_positive"),
+            models.CheckConstraint(
+                condition=Q(coupon_kind="PERCENT", coupon_percent_off__isnull=False)
+                | Q(coupon_kind="AMOUNT", coupon_percent_off__isnull=True),
+                name="campaign_coupon_percent",
+            ),
+            models.CheckConstraint(
+                condition=Q(coupon_duration="repeating", coupon_duration_months__isnull=False)
+                | Q(coupon_duration="once", coupon_duration_months__isnull=True),
+                name="campaign_coupon_months",
+            ),
             models.CheckConstraint(
                 condition=Q(statement_day__isnull=True) | Q(statement_day__range=(1, 31)), name="campaign_statement_day"
             ),

@@ -14,6 +14,8 @@ from campaigns.errors import ImpossibleCampaign, InvalidCampaign
 from campaigns.models import (
     Beneficiary,
     Campaign,
+    CouponDuration,
+    CouponKind,
     EarningTiming,
     FulfilmentKind,
     OncePer,
@@ -21,6 +23,7 @@ from campaigns.models import (
     RewardRule,
     RuleType,
 )
+from integrations.base import CouponTerms
 from referral_rocket.kit.money import MAXIMUM_AMOUNT, format_money, is_currency
 
 Error = tuple[str, str, str]
@@ -50,6 +53,11 @@ class CampaignTerms:
     base_tax: bool = False
     base_shipping: bool = False
     base_discounts: bool = True
+    coupon_kind: str = CouponKind.AMOUNT
+    coupon_percent_off: Decimal | None = None
+    coupon_duration: str = CouponDuration.ONCE
+    coupon_duration_months: int | None = None
+    coupon_expires_days: int | None = None
 
 
 CAMPAIGN_FIELDS = tuple(each.name for each in fields(CampaignTerms))
@@ -96,6 +104,7 @@ def check_campaign(terms: CampaignTerms) -> None:
         if not 0 <= getattr(terms, name) <= 3650:
             errors.append((name, "out_of_range", "Use 0 to 3650 days."))
     errors += _timing_errors(terms)
+    errors += _coupon_errors(terms)
     if errors:
         raise InvalidCampaign(errors)
     if terms.earning_timing == EarningTiming.DELAYED and terms.delay_days is None:
@@ -112,6 +121,62 @@ def _timing_errors(terms: CampaignTerms) -> list[Error]:
     if terms.delay_days is not None and not 0 <= terms.delay_days <= 3650:
         errors.append(("delay_days", "out_of_range", "Use 0 to 3650 days."))
     return errors
+
+
+# Stripe lets a coupon be redeemed within five years at most; months are ours, so that nobody types 300 for 3.
+MOST_COUPON_MONTHS = 36
+MOST_COUPON_DAYS = 1800
+
+
+def _coupon_errors(terms: CampaignTerms) -> list[Error]:
+    errors: list[Error] = []
+    percent, months, days = terms.coupon_percent_off, terms.coupon_duration_months, terms.coupon_expires_days
+    if terms.coupon_kind not in CouponKind.values:
+        errors.append(("coupon.kind", "invalid_choice", f"Use {' or '.join(CouponKind.values)}."))
+    if terms.coupon_duration not in CouponDuration.values:
+        errors.append(("coupon.duration", "invalid_choice", f"Use {' or '.join(CouponDuration.values)}."))
+    if terms.coupon_kind == CouponKind.PERCENT and percent is None:
+        errors.append(("coupon.percent_off", "required", "Say how many percent the coupon takes off."))
+    elif terms.coupon_kind == CouponKind.AMOUNT and percent is not None:
+        errors.append(("coupon.percent_off", "invalid", "Only a coupon of the kind PERCENT has it."))
+    elif percent is not None and not (0 < percent <= 100 and percent == round(percent, 2)):
+        errors.append(("coupon.percent_off", "out_of_range", "Use more than 0 up to 100, with at most two decimals."))
+    if terms.coupon_duration == CouponDuration.REPEATING and months is None:
+        errors.append(("coupon.duration_months", "required", "Say for how many months the coupon lowers invoices."))
+    elif terms.coupon_duration == CouponDuration.ONCE and months is not None:
+        errors.append(("coupon.duration_months", "invalid", "Only a repeating coupon has it."))
+    elif months is not None and not 1 <= months <= MOST_COUPON_MONTHS:
+        errors.append(("coupon.duration_months", "out_of_range", f"Use 1 to {MOST_COUPON_MONTHS} months."))
+    if days is not None and not 1 <= days <= MOST_COUPON_DAYS:
+        errors.append(("coupon.expires_days", "out_of_range", f"Use 1 to {MOST_COUPON_DAYS} days."))
+    return errors
+
+
+def coupon_terms(campaign: Campaign) -> CouponTerms:
+    """The campaign's coupon as a provider's adapter takes it."""
+    return CouponTerms(
+        campaign.coupon_kind,
+        campaign.coupon_percent_off,
+        campaign.coupon_duration,
+        campaign.coupon_duration_months,
+        campaign.coupon_expires_days,
+    )
+
+
+def coupon_in_words(terms: CampaignTerms | Campaign) -> str:
+    """What a coupon made for a reward does, for whoever sets it or gives it."""
+    months = terms.coupon_duration_months
+    what = "the reward's amount"
+    if terms.coupon_percent_off is not None:
+        what = f"{terms.coupon_percent_off.normalize():f} %"
+    when = "the next invoice or purchase"
+    if months is not None:
+        when = f"each invoice for {months} month{'s' if months > 1 else ''}"
+    until = ""
+    if terms.coupon_expires_days is not None:
+        days = terms.coupon_expires_days
+        until = f" A code that isn't used ends after {days} day{'s' if days > 1 else ''}."
+    return f"Takes {what} off {when}.{until}"
 
 
 def complete_rules(rules: Sequence[RuleTerms]) -> list[RuleTerms]:

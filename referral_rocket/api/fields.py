@@ -212,6 +212,21 @@ class Rate(serializers.Field[Decimal, Any, Any, Any]):
         return value
 
 
+_PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
+
+
+@extend_schema_field({"type": "string", "pattern": "^[0-9]{1,3}(\\.[0-9]{1,2})?$", "example": "12.5"})
+class PercentOff(Rate):
+    """A percentage as a text: "12.5" is 12.5 %."""
+
+    default_error_messages = {"invalid": 'Use a decimal string such as "12.5", with at most 2 decimals.'}
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if not isinstance(data, str) or not _PERCENT.fullmatch(data):
+            self.fail("invalid")
+        return Decimal(data)
+
+
 class RateText(Rate):
     """The same, kept as the text: tiers are stored as they were given."""
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from campaigns.terms import coupon_terms
 from integrations import registry
 from integrations.base import Access, IssueOrder, PayoutAdapter, Recipient
 from rewards.models import BatchItem, IssueAttempt
@@ -39,6 +40,7 @@ def provider_call(access: Access, item: BatchItem, earlier: Sequence[IssueAttemp
         recipient=recipient_of(item),
         description=f"Reward from {reward.campaign.name}",
         metadata={"campaign_id": str(reward.campaign_id)},
+        coupon=coupon_terms(reward.campaign),
         first_attempt_at=same_key[0].started_at if same_key else None,
         sent_to=_last(same_key, "recipient_provider_id"),
         group_key=_last(same_key, "group_key"),

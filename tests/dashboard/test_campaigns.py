@@ -341,3 +341,20 @@ def test_a_delay_needs_its_days(organization: Organization, marketer: Visitor) -
     assert answer.status_code == 422
     assert "Say after how many days what was earned is due." in text(answer)
     assert campaigns(organization) == []
+
+
+def test_what_coupons_take_off_is_chosen_and_read_out(organization: Organization, marketer: Visitor) -> None:
+    """What belongs to a choice that isn't made is hidden, and left out."""
+    made = {
+        **TERMS, **REFERRER, "rules-0-amount": "12.00", "do": "draft", "coupon_kind": "PERCENT",
+        "coupon_percent_off": "12.5", "coupon_duration": "repeating", "coupon_duration_months": "3",
+    }  # fmt: skip
+    assert marketer.post("campaign_new", **made).status_code == 302
+    (campaign,) = campaigns(organization)
+    shown = text(marketer.get("campaign", campaign.pk, tab="fulfilment"))
+    assert "Takes 12.5 % off each invoice for 3 months." in shown
+
+    changed = {**made, "coupon_kind": "AMOUNT", "coupon_duration": "once", "do": "save"}
+    assert marketer.post("campaign_edit", campaign.pk, **changed).status_code == 302
+    shown = text(marketer.get("campaign", campaign.pk, tab="fulfilment"))
+    assert "amount off the next invoice or purchase." in shown

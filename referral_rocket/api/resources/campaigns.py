@@ -7,7 +7,7 @@ from uuid import UUID
 
 from rest_framework.request import Request
 
-from campaigns.models import CampaignStatus, FulfilmentKind
+from campaigns.models import CampaignStatus, CouponDuration, CouponKind, FulfilmentKind
 from campaigns.selectors import campaigns
 from campaigns.services import campaign_create, campaign_update, terms_of
 from campaigns.terms import CAMPAIGN_FIELDS, CampaignTerms, RuleTerms
@@ -25,7 +25,12 @@ from referral_rocket.api.views import ApiView
 # Where the API nests what the terms have flat.
 _NESTED = {
     "fulfilment": {name: f"fulfilment_{name}" for name in ("kind", "method", "connection_id", "endpoint_id")}
-} | {"base": {name: f"base_{name}" for name in ("tax", "shipping", "discounts")}}
+} | {
+    "base": {name: f"base_{name}" for name in ("tax", "shipping", "discounts")},
+    "coupon": {
+        name: f"coupon_{name}" for name in ("kind", "percent_off", "duration", "duration_months", "expires_days")
+    },
+}
 
 
 class CampaignsView(ApiView):
@@ -95,6 +100,11 @@ def _terms(given: Mapping[str, Any]) -> dict[str, Any]:
     if found.get("fulfilment_kind") == FulfilmentKind.METHOD:
         # Whoever turns to a method has no endpoint any more, named or not.
         found.setdefault("fulfilment_endpoint_id", None)
+    # Nor has a coupon of the reward's amount a percentage, or one that is used once, months.
+    if found.get("coupon_kind") == CouponKind.AMOUNT:
+        found.setdefault("coupon_percent_off", None)
+    if found.get("coupon_duration") == CouponDuration.ONCE:
+        found.setdefault("coupon_duration_months", None)
     return found
 
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns.models import Beneficiary, CampaignStatus, EarningTiming, OncePer, RuleType
+from campaigns.models import Beneficiary, CampaignStatus, CouponDuration, CouponKind, EarningTiming, OncePer, RuleType
 from campaigns.services import methods
+from campaigns.terms import MOST_COUPON_DAYS, MOST_COUPON_MONTHS
 from referral_rocket.api.fields import (
     Amount,
     Choice,
@@ -15,6 +16,7 @@ from referral_rocket.api.fields import (
     Id,
     Nothing,
     Only,
+    PercentOff,
     Rate,
     RateText,
     Strict,
@@ -68,11 +70,19 @@ class Base(Strict):
 
 
 class Coupon(Strict):
-    kind = Choice(["AMOUNT"], later=["PERCENT"], required=False)
-    percent_off = Nothing()
-    duration = Choice(["once"], later=["repeating"], required=False)
-    duration_months = Nothing()
-    expires_days = Nothing()
+    """What a coupon made for a reward does."""
+
+    kind = Choice(CouponKind.values, required=False, help_text="AMOUNT takes off the reward's amount.")
+    percent_off = PercentOff(required=False, allow_null=True)
+    duration = Choice(CouponDuration.values, required=False)
+    duration_months = Whole(min_value=1, max_value=MOST_COUPON_MONTHS, required=False, allow_null=True)
+    expires_days = Whole(
+        min_value=1,
+        max_value=MOST_COUPON_DAYS,
+        required=False,
+        allow_null=True,
+        help_text="How long a code can be used. What lies on a subscription stays until its next invoice.",
+    )
 
 
 class AutoIssue(Strict):

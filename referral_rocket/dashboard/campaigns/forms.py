@@ -8,9 +8,19 @@ from uuid import UUID
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
-from campaigns.models import Beneficiary, Campaign, EarningTiming, FulfilmentKind, OncePer, RewardRule, RuleType
+from campaigns.models import (
+    Beneficiary,
+    Campaign,
+    CouponDuration,
+    CouponKind,
+    EarningTiming,
+    FulfilmentKind,
+    OncePer,
+    RewardRule,
+    RuleType,
+)
 from campaigns.services import MANUAL
-from campaigns.terms import CampaignTerms, RuleTerms
+from campaigns.terms import MOST_COUPON_DAYS, MOST_COUPON_MONTHS, CampaignTerms, RuleTerms
 from integrations import registry
 from integrations.models import EventType
 from referral_rocket.dashboard.campaigns.rule_texts import (
@@ -34,6 +44,10 @@ _CORE_NAMES = {
     "fulfilment.connection_id": "fulfilment",
     "fulfilment.endpoint_id": "fulfilment",
     "max_amount_per_period": "max_amount_per_month",
+    **{
+        f"coupon.{name}": f"coupon_{name}"
+        for name in ("kind", "percent_off", "duration", "duration_months", "expires_days")
+    },
 }
 HOW = (("amount", "A fixed amount"), ("rate", "A percentage of the payment"), ("tiers", "By the number of referrals"))
 
@@ -105,6 +119,33 @@ class CampaignForm(forms.Form):
     review_above = MoneyField(help_text="Rewards above this wait for a person to approve them.")
     budget = MoneyField(help_text="When it is used up, nothing more is earned.")
     fulfilment = forms.ChoiceField(label="Issued by", help_text="Preselected for what becomes due from now on.")
+    coupon_kind = forms.ChoiceField(
+        label="A coupon takes off",
+        required=False,
+        choices=[(CouponKind.AMOUNT, "The reward's amount"), (CouponKind.PERCENT, "A percentage")],
+        initial=CouponKind.AMOUNT,
+        help_text="Of a percentage we can't say what it will be worth: the reward counts with its own amount.",
+    )
+    coupon_percent_off = forms.DecimalField(
+        label="Percent off", required=False, min_value=Decimal("0.01"), max_value=100, max_digits=5, decimal_places=2
+    )
+    coupon_duration = forms.ChoiceField(
+        label="Off which invoices",
+        required=False,
+        choices=[(CouponDuration.ONCE, "The next one"), (CouponDuration.REPEATING, "Each one for some months")],
+        initial=CouponDuration.ONCE,
+        help_text="For some months, a reward's amount comes off each invoice anew: $10 over 3 months is up to $30.",
+    )
+    coupon_duration_months = forms.IntegerField(
+        label="For how many months", required=False, min_value=1, max_value=MOST_COUPON_MONTHS
+    )
+    coupon_expires_days = forms.IntegerField(
+        label="A code can be used for (days)",
+        required=False,
+        min_value=1,
+        max_value=MOST_COUPON_DAYS,
+        help_text="Empty: without end. What lies on a subscription stays until its next invoice.",
+    )
     base_tax = forms.BooleanField(label="Tax counts", required=False)
     base_shipping = forms.BooleanField(label="Shipping counts", required=False)
     base_discounts = forms.BooleanField(label="Discounts lower it", required=False, initial=True)
@@ -140,16 +181,31 @@ class CampaignForm(forms.Form):
             statement_day=data["statement_day"],
             delay_days=data["delay_days"],
             **_fulfilment_terms(data["fulfilment"]),
+            **_coupon(data),
             base_tax=data["base_tax"],
             base_shipping=data["base_shipping"],
             base_discounts=data["base_discounts"],
         )
 
 
+def _coupon(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What belongs to the other choice isn't shown, so it is left out."""
+    kind = data["coupon_kind"] or CouponKind.AMOUNT
+    duration = data["coupon_duration"] or CouponDuration.ONCE
+    return {
+        "coupon_kind": kind,
+        "coupon_percent_off": data["coupon_percent_off"] if kind == CouponKind.PERCENT else None,
+        "coupon_duration": duration,
+        "coupon_duration_months": data["coupon_duration_months"] if duration == CouponDuration.REPEATING else None,
+        "coupon_expires_days": data["coupon_expires_days"],
+    }
+
+
 def _initial(campaign: Campaign) -> dict[str, Any]:
     names = (
         "name", "currency", "qualifying_event", "landing_url", "attribution_window_days", "holding_days",
         "earning_timing", "statement_day", "delay_days", "base_tax", "base_shipping", "base_discounts",
+        "coupon_kind", "coupon_percent_off", "coupon_duration", "coupon_duration_months", "coupon_expires_days",
     )  # fmt: skip
     money = {name: getattr(campaign, name) for name in ("review_above", "budget")}
     return {

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from campaigns.models import Campaign, CampaignStatus
 from campaigns.selectors import campaigns, current_rules
 from campaigns.states import CAMPAIGN_TRANSITIONS
-from campaigns.terms import in_words, timing_in_words
+from campaigns.terms import coupon_in_words, in_words, timing_in_words
 from integrations.models import Connection
 from participants.counts import campaign_counts
 from participants.selectors import participants
@@ -123,7 +123,12 @@ def _rules(request: Any, shown: Campaign) -> dict[str, Any]:
 
 def _fulfilment(request: Any, shown: Campaign) -> dict[str, Any]:
     connection: Connection | None = shown.fulfilment_connection
-    return {"connection": connection, "endpoint": shown.fulfilment_endpoint, "timing": timing_in_words(shown)}
+    return {
+        "connection": connection,
+        "endpoint": shown.fulfilment_endpoint,
+        "timing": timing_in_words(shown),
+        "coupon": coupon_in_words(shown),
+    }
 
 
 def _share(request: Any, shown: Campaign) -> dict[str, Any]:
