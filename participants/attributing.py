@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from campaigns.models import Campaign
 from integrations.base import CustomerSeen
 from integrations.models import Connection
 from integrations.registry import provider_of
@@ -31,10 +32,11 @@ def payments_attribute(
     """Work out whose payments these are, by payment; what attributed a payment is kept with it.
 
     A payer with somebody's code who isn't in that campaign yet joins it, referred; one who is there without a referrer
-    gets one, while no other event has counted. Six queries however many payments, but for those joining by a code.
+    gets one, while no other event has counted. Nine queries however many payments, but for those joining by a code.
     """
     people = _People()
     people.load(payments)
+    _lock_for_codes(payments, people)
     own_codes = set()
     changed = []
     for payment in payments:
@@ -86,6 +88,25 @@ class _People:
                 return customer, Attribution.PROVIDER_CUSTOMER
         customer = self.by_email.get(_key(payment.email) or "")
         return customer, Attribution.EMAIL if customer else None
+
+
+def _lock_for_codes(payments: Sequence[Payment], people: _People) -> None:
+    """Lock whom a late referral may change, campaigns first and all in key order (docs/locking.md).
+
+    With their referrers, because recording their events locks those too, and some of them are held from here on.
+    """
+    if not people.sharers:
+        return
+    customers = {customer.pk for customer in people.by_email.values()}
+    customers |= {customer.pk for customer in people.by_provider_id.values()}
+    customers |= {payment.customer_id for payment in payments if payment.customer_id}
+    payers = Participant.objects.filter(customer__in=customers).values_list("pk", "referred_by", "campaign")
+    found = list(payers)
+    campaigns = {sharer.campaign_id for sharer in people.sharers.values()} | {campaign for _, _, campaign in found}
+    wanted = {sharer.pk for sharer in people.sharers.values()}
+    wanted |= {key for payer, referrer, _ in found for key in (payer, referrer) if key is not None}
+    for rows in (Campaign.objects.filter(pk__in=campaigns), Participant.objects.filter(pk__in=wanted)):
+        list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
 
 
 def _key(email: str | None) -> str | None:

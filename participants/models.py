@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 
 from campaigns.models import Campaign
+from integrations.registry import PROVIDERS
 from referral_rocket.accounts.tenancy import TenantModel
 
 
@@ -101,9 +102,18 @@ class Click(TenantModel):
 
 
 class Source(models.TextChoices):
+    """Who told of an event, besides the payment systems: those are named by their slug in capitals."""
+
     HAND = "HAND", "By hand"
     API = "API", "API"
-    STRIPE = "STRIPE", "Stripe"
+
+
+def source_label(source: str) -> str:
+    """A source's name for people."""
+    if source in Source.values:
+        return Source(source).label
+    provider = PROVIDERS.get(source.lower())
+    return provider.name if provider else source
 
 
 class Attribution(models.TextChoices):
@@ -122,7 +132,7 @@ class Payment(TenantModel):
     connection = models.ForeignKey(
         "integrations.Connection", on_delete=models.PROTECT, related_name="+", db_constraint=False
     )
-    source = models.CharField(max_length=8, choices=Source)
+    source = models.CharField(max_length=20)
     transaction_id = models.CharField(max_length=200, null=True, db_collation="C")
     amount = models.BigIntegerField(null=True)
     currency = models.CharField(max_length=3, null=True)
@@ -179,7 +189,8 @@ class QualifyingEvent(TenantModel):
     """What a participant did in a campaign. One occurrence is one row, whoever reported it and how often.
 
     `net_amount` is the amount less what was refunded. An undone event keeps its row and gives its
-    `transaction_id` free.
+    `transaction_id` free. One with `same_as` is undone because it proved to be the occurrence of that older event:
+    whoever tells of it from then on is answered with the older one.
     """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="events", db_constraint=False)
@@ -187,7 +198,7 @@ class QualifyingEvent(TenantModel):
     payment = models.ForeignKey(
         Payment, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False
     )
-    source = models.CharField(max_length=8, choices=Source)
+    source = models.CharField(max_length=20)
     type = models.CharField(max_length=60)
     transaction_id = models.CharField(max_length=200, null=True, db_collation="C")
     amount = models.BigIntegerField(null=True)
@@ -206,9 +217,13 @@ class QualifyingEvent(TenantModel):
     actor = models.CharField(max_length=80)
     created_at = models.DateTimeField()
     undone_at = models.DateTimeField(null=True)
+    same_as = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(same_as__isnull=True) | Q(undone_at__isnull=False), name="event_same_as_is_undone"
+            ),
             models.UniqueConstraint(
                 fields=["campaign", "transaction_id"],
                 condition=Q(transaction_id__isnull=False, undone_at__isnull=True),
@@ -229,7 +244,14 @@ class QualifyingEvent(TenantModel):
             models.Index(fields=["participant", "-occurred_at"], name="event_of_participant"),
             models.Index(fields=["organization", "transaction_id"], name="event_by_transaction"),
             models.Index(fields=["payment"], condition=Q(payment__isnull=False), name="event_of_payment"),
+            models.Index(
+                fields=["campaign", "transaction_id"], condition=Q(same_as__isnull=False), name="event_recognised_late"
+            ),
         ]
+
+    @property
+    def source_label(self) -> str:
+        return source_label(self.source)
 
 
 class ReversalKind(models.TextChoices):
@@ -249,7 +271,8 @@ class Reversal(TenantModel):
     """A refund or dispute of a payment, or of what the API reported as a transaction of one campaign.
 
     It may be known before what it reverses: then nothing but these keys ties it to what comes later. `amount` null is
-    all of it. `cumulative`: the amount is everything refunded up to `occurred_at`, not this refund alone.
+    all of it. `cumulative`: the amount is everything refunded up to `occurred_at`, not this refund alone. `undone_with`
+    names the hand-made event that it was of when that was undone: it says nothing about what gets the transaction id next.
     """
 
     payment = models.ForeignKey(
@@ -259,6 +282,9 @@ class Reversal(TenantModel):
         Campaign, on_delete=models.PROTECT, null=True, related_name="reversals", db_constraint=False
     )
     transaction_id = models.CharField(max_length=200, null=True, db_collation="C")
+    undone_with = models.ForeignKey(
+        QualifyingEvent, on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
     refund_id = models.CharField(max_length=200, db_collation="C")
     kind = models.CharField(max_length=7, choices=ReversalKind)
     status = models.CharField(max_length=6, choices=ReversalStatus)
@@ -276,7 +302,7 @@ class Reversal(TenantModel):
             ),
             models.UniqueConstraint(
                 fields=["campaign", "transaction_id", "refund_id"],
-                condition=Q(campaign__isnull=False),
+                condition=Q(campaign__isnull=False, undone_with__isnull=True),
                 name="reversal_of_transaction_once",
             ),
             models.CheckConstraint(
@@ -284,4 +310,11 @@ class Reversal(TenantModel):
                 | Q(payment__isnull=True, campaign__isnull=False, transaction_id__isnull=False),
                 name="reversal_of_one_thing",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["organization", "transaction_id"],
+                condition=Q(campaign__isnull=False),
+                name="reversal_by_transaction",
+            )
         ]

@@ -1,9 +1,11 @@
 """Refunds and disputes: kept once each, and added up to what is left of a payment."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from participants.models import Payment, QualifyingEvent, Reversal, ReversalKind, ReversalStatus
 from referral_rocket.accounts.models import Organization
@@ -47,6 +49,8 @@ def reversal_store(
     """Keep a reversal of a payment, or of a transaction of a campaign. One refund id counts once; its status may go on.
 
     The caller holds the lock that keeps reversals and events of one transaction apart (rewards.services.reversing).
+    Two sources that tell the same refund under two ids of one payment at once don't meet at that lock: the second
+    waits for the first one's row here, and then finds it.
     """
     now = clock.now(organization)
     # Each running total is a statement of its own, made at its time; two of one second differ in their amounts.
@@ -56,10 +60,10 @@ def reversal_store(
     if payment is not None:
         known = known.filter(payment=payment)
     else:
-        known = known.filter(campaign=campaign_id, transaction_id=transaction_id)
+        known = known.filter(campaign=campaign_id, transaction_id=transaction_id, undone_with__isnull=True)
     reversal = known.first()
     if reversal is None:
-        reversal = Reversal.objects.create(
+        new = Reversal(
             organization=organization,
             payment=payment,
             campaign_id=campaign_id,
@@ -74,7 +78,10 @@ def reversal_store(
             created_at=now,
             updated_at=now,
         )
-        return Stored(reversal, created=True, changed=True)
+        Reversal.objects.bulk_create([new], ignore_conflicts=True)
+        reversal = known.get()
+        if reversal.pk == new.pk:
+            return Stored(reversal, created=True, changed=True)
     if reversal.status == report.status or (reversal.status in _FINAL and report.status not in _FINAL):
         return Stored(reversal, created=False, changed=False)
     reversal.status, reversal.updated_at = report.status, now
@@ -135,9 +142,33 @@ def reversals_of(payment: Payment | None, campaign_id: UUID | None, transaction_
     if payment is not None:
         found |= {each.refund_id: each for each in Reversal.objects.filter(payment=payment)}
     if transaction_id is not None:
-        told = Reversal.objects.filter(campaign=campaign_id, transaction_id=transaction_id)
+        told = _told_of(campaign_id, transaction_id)
         found |= {each.refund_id: each for each in told if each.refund_id not in found}
     return list(found.values())
+
+
+def _told_of(campaign_id: UUID | None, transaction_id: str) -> QuerySet[Reversal]:
+    return Reversal.objects.filter(campaign=campaign_id, transaction_id=transaction_id, undone_with__isnull=True)
+
+
+def reversals_end(*, event: QualifyingEvent) -> None:
+    """What was told of an undone event's transaction stays with that event: the id is free for another occurrence."""
+    if event.transaction_id is not None:
+        _told_of(event.campaign_id, event.transaction_id).update(undone_with=event)
+
+
+def reversals_gather(*, payments: Mapping[str, Payment], absorbed: Mapping[UUID, Payment]) -> None:
+    """Bring what was reversed of some payments under the rows that the payments count under. One query if nothing is.
+
+    `payments` names payments by their ids: what was told of a transaction, in whatever campaign, is of its payment and
+    so of all the payment's events. `absorbed`: by the key of a row that proved to be another's payment, that other.
+    A refund id that is on record for the payment stays where it was told: it counts once either way.
+    """
+    told = Q(campaign__isnull=False, transaction_id__in=list(payments), undone_with__isnull=True)
+    for reversal in Reversal.objects.filter(told).union(Reversal.objects.filter(payment__in=list(absorbed)), all=True):
+        payment = absorbed[reversal.payment_id] if reversal.payment_id else payments[reversal.transaction_id or ""]
+        if not Reversal.objects.filter(payment=payment, refund_id=reversal.refund_id).exists():
+            Reversal.objects.filter(pk=reversal.pk).update(payment=payment, campaign=None, transaction_id=None)
 
 
 def events_with_reversals(events: Sequence[QualifyingEvent]) -> set[UUID]:
@@ -147,7 +178,9 @@ def events_with_reversals(events: Sequence[QualifyingEvent]) -> set[UUID]:
     reversed_payments = set(Reversal.objects.filter(payment__in=payments).values_list("payment", flat=True))
     reversed_transactions = set(
         Reversal.objects.filter(
-            campaign__in={event.campaign_id for event in events}, transaction_id__in=transactions
+            campaign__in={event.campaign_id for event in events},
+            transaction_id__in=transactions,
+            undone_with__isnull=True,
         ).values_list("campaign", "transaction_id")
     )
     return {

@@ -6,7 +6,9 @@ the second waits for the first one's row lock and then finds the status changed,
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -145,6 +147,36 @@ ON CONFLICT (campaign_id, currency, status) DO UPDATE SET
     amount = totals.amount + excluded.amount,
     target = totals.target + excluded.target
 """
+
+
+_Changes = dict[tuple[UUID, str, str], list[int]]
+_put_off: ContextVar["_PutOff | None"] = ContextVar("totals_put_off", default=None)
+
+
+@dataclass
+class _PutOff:
+    organization: Organization
+    changes: _Changes
+
+
+@contextmanager
+def totals_last(organization: Organization) -> Iterator[None]:
+    """Every call of the door in the block, and the totals of all of them in one statement at its end.
+
+    For a transaction that goes through the door several times: nothing may be locked after totals (docs/locking.md).
+    A block inside another one leaves the totals to the outer one. A savepoint of the block must not be rolled back
+    alone: its changes would be in the totals. An error out of the block leaves them unwritten, and so must undo it all.
+    """
+    if _put_off.get() is not None:
+        yield
+        return
+    waiting = _PutOff(organization, defaultdict(lambda: [0, 0, 0]))
+    token = _put_off.set(waiting)
+    try:
+        yield
+    finally:
+        _put_off.reset(token)
+    _write_totals(organization, waiting.changes)
 
 
 @transaction.atomic
@@ -362,9 +394,13 @@ def _snapshot(step: _Step, external_id: str | None) -> dict[str, Any] | None:
     }
 
 
-def _add_up(organization: Organization, steps: Iterable[_Step], changes: _Changes | None = None) -> None:
-    """The door's last statement. `changes` are those of rows that aren't among the steps."""
-    changes = defaultdict(lambda: [0, 0, 0]) if changes is None else changes
+def _add_up(organization: Organization, steps: Iterable[_Step], others: _Changes | None = None) -> None:
+    """The door's last statement. `others` are changes of rows that aren't among the steps."""
+    waiting = _put_off.get()
+    changes: _Changes = defaultdict(lambda: [0, 0, 0]) if waiting is None else waiting.changes
+    for place_and_status, change in (others or {}).items():
+        for position, difference in enumerate(change):
+            changes[place_and_status][position] += difference
     for step in steps:
         place = (step.reward.campaign_id, step.reward.currency)
         if step.before is not None:
@@ -376,6 +412,11 @@ def _add_up(organization: Organization, steps: Iterable[_Step], changes: _Change
         entered[0] += 1
         entered[1] += step.amount_after
         entered[2] += step.target_after
+    if waiting is None:
+        _write_totals(organization, changes)
+
+
+def _write_totals(organization: Organization, changes: _Changes) -> None:
     # In key order: two transactions that touch the same totals wait for each other instead of deadlocking.
     keys = sorted(key for key, change in changes.items() if change != [0, 0, 0])
     if not keys:

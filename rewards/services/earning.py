@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from participants.models import QualifyingEvent
 from participants.reversals import events_with_reversals
@@ -21,6 +22,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
 from rewards.errors import EventRefused, RewardsError, TransactionConflict
 from rewards.models import Decision, Reward
+from rewards.services.door import totals_last
 from rewards.services.judging import NOT_ACTIVE, EventReport, EventResult, Judge
 from rewards.services.reversing import event_settle, transactions_lock
 
@@ -49,9 +51,20 @@ def event_record(*, organization: Organization, report: EventReport, actor: str)
 def events_record(
     *, organization: Organization, reports: Sequence[EventReport], actor: str
 ) -> list[EventResult | RewardsError]:
-    """Record events, in the order given; for each its result, or the error that refuses it and nothing of it."""
+    """Record events, in the order given; for each its result, or the error that refuses it and nothing of it.
+
+    Payments' reports come from a caller that holds their transactions' locks already (paying.py).
+    """
+    transactions_lock(
+        organization,
+        (report.transaction_id for report in reports if report.transaction_id and report.payment_id is None),
+    )
+    with totals_last(organization):
+        return _record(organization, reports, actor)
+
+
+def _record(organization: Organization, reports: Sequence[EventReport], actor: str) -> list[EventResult | RewardsError]:
     judge = Judge(organization, actor, clock.now(organization))
-    transactions_lock((report.campaign_id, report.transaction_id) for report in reports if report.transaction_id)
     reports = _under_their_events_ids(reports)
     judge.load(
         campaign_ids={report.campaign_id for report in reports},
@@ -104,22 +117,26 @@ def events_ask_again(*, organization: Organization, events: Sequence[QualifyingE
 
 
 def _under_their_events_ids(reports: Sequence[EventReport]) -> list[EventReport]:
-    """Reports that name a payment's event by another of the payment's ids, under the id that the event has. One query.
+    """Reports that name an event by another id than it has, under the id that it has. Two queries.
 
     A payment counted as `pi_1` is the same occurrence when the API tells of it as `in_1`, or by the tenant's own
-    transaction id that a later message of the provider carried.
+    transaction id that a later message of the provider carried. So is what was told as `ord_1` until that was found to
+    be `pi_1`. A payment's other ids are looked at before it is reported (recognising.py).
     """
     told = {report.transaction_id for report in reports if report.payment_id is None and report.transaction_id}
     if not told:
         return list(reports)
-    rows = QualifyingEvent.objects.filter(
-        campaign__in={report.campaign_id for report in reports},
-        payment__references__value__in=told,
-        undone_at__isnull=True,
-    ).values_list("campaign", "payment__references__value", "transaction_id")
-    ids: dict[tuple[UUID, str | None], str | None] = {
-        (campaign_id, value): transaction_id for campaign_id, value, transaction_id in rows
-    }
+    here = QualifyingEvent.objects.filter(campaign__in={report.campaign_id for report in reports})
+    late = here.filter(transaction_id__in=told, same_as__isnull=False)
+    paid = here.filter(payment__references__value__in=told).exclude(undone_at__isnull=False, same_as__isnull=True)
+    ids: dict[tuple[UUID, str | None], str | None] = {}
+    for campaign_id, value, transaction_id in (
+        *late.values_list("campaign", "transaction_id", "same_as__transaction_id"),
+        *paid.values_list(
+            "campaign", "payment__references__value", Coalesce("same_as__transaction_id", "transaction_id")
+        ),
+    ):
+        ids[campaign_id, value] = transaction_id
     return [
         replace(report, transaction_id=ids[report.campaign_id, report.transaction_id])
         if report.payment_id is None and (report.campaign_id, report.transaction_id) in ids

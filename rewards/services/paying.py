@@ -1,21 +1,56 @@
-"""Payments count: each becomes a qualifying event in every campaign that it matches, once."""
+"""Payments count: each becomes a qualifying event in every campaign that it matches, once.
+
+One transaction of the caller's, and its locks in the order of docs/locking.md: what is on record of the payments is
+recognised, then people are attributed, events recorded, and what was reversed is settled; totals come last of all.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
+
+from django.db import transaction
 
 from participants.attributing import payments_attribute
 from participants.models import Attribution, Participant, Payment, QualifyingEvent
+from participants.reversals import ReversalReport, reversal_store
 from referral_rocket.accounts.models import Organization
 from rewards.errors import EventRefused, RewardsError
+from rewards.services.door import totals_last
 from rewards.services.earning import DUPLICATE, EventReport, EventResult, events_ask_again, events_record
+from rewards.services.recognising import Recognised, payments_recognise
+from rewards.services.reversing import payments_settle
 
 EVENT_TYPE = "purchase"
 ACTOR = "system:payments"
 
 
-def payments_count(*, organization: Organization, payments: Sequence[Payment]) -> dict[UUID, list[str]]:
-    """Record the payments as events where they match, and say for each payment, in words, what came of it."""
+@dataclass(frozen=True)
+class PaymentReversed:
+    """A refund or dispute that a provider told of a payment."""
+
+    payment: Payment
+    report: ReversalReport
+
+
+@transaction.atomic
+def payments_count(
+    *, organization: Organization, payments: Sequence[Payment], reversals: Sequence[PaymentReversed] = ()
+) -> dict[UUID, list[str]]:
+    """Record the payments as events where they match, and say for each payment, in words, what came of it.
+
+    The reversals are of payments among them. Everything may be done again: it ends in the same state.
+    """
+    with totals_last(organization):
+        recognised = payments_recognise(organization=organization, payments=payments)
+        for each in reversals:
+            reversal_store(organization=organization, report=each.report, actor=ACTOR, payment=each.payment)
+        said = _record(organization, payments, recognised)
+        payments_settle(organization=organization, payments=payments, actor=ACTOR, recognised=recognised.undone)
+    return said
+
+
+def _record(organization: Organization, payments: Sequence[Payment], recognised: Recognised) -> dict[UUID, list[str]]:
     said: dict[UUID, list[str]] = defaultdict(list)
     reports: list[tuple[Payment, EventReport]] = []
     told = [payment for payment in payments if not _obstacle(payment)]
@@ -30,9 +65,13 @@ def payments_count(*, organization: Organization, payments: Sequence[Payment]) -
         reports += [
             (payment, _report(payment, participant, own_code=whose.own_code)) for participant in whose.participants
         ]
-    known = _known([payment for payment, _ in reports])
-    late = _earned_late(organization, known.values())
-    fresh = [(payment, report) for payment, report in reports if (payment.pk, report.campaign_id) not in known]
+    known = recognised.counted
+    late = _earned_late(organization, [known[place] for place in _places(reports) if place in known])
+    fresh = [
+        (payment, _under_its_event_s_id(report, recognised.told.get((payment.pk, report.campaign_id))))
+        for payment, report in reports
+        if (payment.pk, report.campaign_id) not in known
+    ]
     results = events_record(organization=organization, reports=[report for _, report in fresh], actor=ACTOR)
     for payment, report in reports:
         if (payment.pk, report.campaign_id) in known:
@@ -50,15 +89,20 @@ def _obstacle(payment: Payment) -> str:
     return ""
 
 
-def _known(payments: Sequence[Payment]) -> dict[tuple[UUID, UUID], QualifyingEvent]:
-    """Events on record, by payment and campaign."""
-    rows = QualifyingEvent.objects.filter(payment__in=payments, undone_at__isnull=True).select_related("participant")
-    return {(event.payment_id, event.campaign_id): event for event in rows if event.payment_id is not None}
+def _places(reports: Iterable[tuple[Payment, EventReport]]) -> list[tuple[UUID, UUID]]:
+    return list(dict.fromkeys((payment.pk, report.campaign_id) for payment, report in reports))
+
+
+def _under_its_event_s_id(report: EventReport, event: QualifyingEvent | None) -> EventReport:
+    return report if event is None else replace(report, transaction_id=event.transaction_id)
 
 
 def _earned_late(organization: Organization, known: Iterable[QualifyingEvent]) -> Counter[UUID]:
     """Rewards by event of payments whose code came in a later message than the one by which they were counted."""
-    referred = [event for event in known if event.participant.referred_by_id is not None]
+    # Read after attributing: the referrer may have been set just now.
+    referred = list(
+        QualifyingEvent.objects.filter(pk__in=[event.pk for event in known], participant__referred_by__isnull=False)
+    )
     rewards = events_ask_again(organization=organization, events=referred, actor=ACTOR) if referred else []
     return Counter(reward.event_id for reward in rewards if reward.event_id is not None)
 

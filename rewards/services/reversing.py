@@ -26,7 +26,7 @@ from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from referral_rocket.kit.money import share
 from rewards.models import BatchItem, Claim, Reward
-from rewards.services.door import Move, rewards_create, rewards_move
+from rewards.services.door import Move, rewards_create, rewards_move, totals_last
 from rewards.states import ItemOutcome, RewardStatus
 
 REFUNDED = "refunded"
@@ -53,15 +53,14 @@ class ReversalResult:
 def transaction_reverse(
     *, organization: Organization, campaign_id: UUID, transaction_id: str, report: ReversalReport, actor: str
 ) -> ReversalResult:
-    """A refund or dispute told by the API, also before its payment: it is kept and counts when the event comes."""
-    transactions_lock([(campaign_id, transaction_id)])
-    event = (
-        QualifyingEvent.objects.select_related("payment")
-        .filter(campaign=campaign_id, transaction_id=transaction_id, undone_at__isnull=True)
-        .first()
-    )
-    if event is not None and event.payment is not None:
-        stored = reversal_store(organization=organization, report=report, actor=actor, payment=event.payment)
+    """A refund or dispute told by the API, also before its payment: it is kept and counts when the event comes.
+
+    The transaction may be named by any id of its payment.
+    """
+    transactions_lock(organization, [transaction_id])
+    event, payment = _event_and_payment(campaign_id, transaction_id)
+    if payment is not None:
+        stored = reversal_store(organization=organization, report=report, actor=actor, payment=payment)
     else:
         stored = reversal_store(
             organization=organization,
@@ -70,59 +69,68 @@ def transaction_reverse(
             campaign_id=campaign_id,
             transaction_id=transaction_id,
         )
-    if event is None:
-        return ReversalResult(report.refund_id, None, None, False, stored.created, [])
-    if event.payment is not None:
-        # The payment may count in other campaigns too.
-        changed = payments_settle(organization=organization, payments=[event.payment], actor=actor)
-    else:
+    changed: list[Reward] = []
+    if payment is not None:
+        # The payment may count in several campaigns, also where it doesn't in this one.
+        changed = payments_settle(organization=organization, payments=[payment], actor=actor)
+    elif event is not None:
         changed = event_settle(organization=organization, event=event, actor=actor)
+    if event is None:
+        return ReversalResult(report.refund_id, None, None, False, stored.created, changed)
     event.refresh_from_db()
     return ReversalResult(report.refund_id, event, event.net_amount, _net(event).capped, stored.created, changed)
 
 
-@transaction.atomic
-def payment_reverse(*, organization: Organization, payment: Payment, report: ReversalReport, actor: str) -> bool:
-    """A refund or dispute told by the provider; whether it was news. `payments_settle` applies it."""
-    return reversal_store(organization=organization, report=report, actor=actor, payment=payment).changed
+def _event_and_payment(campaign_id: UUID, transaction_id: str) -> tuple[QualifyingEvent | None, Payment | None]:
+    """The event that a transaction counts as in the campaign, and its payment, which may be known without an event."""
+    events = QualifyingEvent.objects.select_related("payment").filter(campaign=campaign_id)
+    event = events.filter(transaction_id=transaction_id, undone_at__isnull=True).first()
+    if event is None:
+        late = events.filter(transaction_id=transaction_id, same_as__isnull=False).values("same_as")
+        event = events.filter(pk__in=late).first()
+    if event is None:
+        payment = Payment.objects.filter(references__value=transaction_id).order_by("pk").first()
+        return events.filter(payment=payment, undone_at__isnull=True).first() if payment else None, payment
+    return event, event.payment
 
 
 @transaction.atomic
-def payment_absorbed(*, organization: Organization, older: Payment, younger: Payment, actor: str) -> None:
-    """Two payments proved to be one: the younger's events move to the older, or are undone like a full refund.
-
-    `payments_settle` of the older one follows.
-    """
-    counted = set(
-        QualifyingEvent.objects.filter(payment=older, undone_at__isnull=True).values_list("campaign", flat=True)
-    )
-    QualifyingEvent.objects.filter(payment=younger).exclude(campaign__in=counted).update(payment=older)
-    known = Reversal.objects.filter(payment=older).values("refund_id")
-    Reversal.objects.filter(payment=younger).exclude(refund_id__in=known).update(payment=older)
-    if QualifyingEvent.objects.filter(payment=younger, undone_at__isnull=True).exists():
-        report = ReversalReport(refund_id=SAME_PAYMENT, amount=None)
-        reversal_store(organization=organization, report=report, actor=actor, payment=younger)
-        payments_settle(organization=organization, payments=[younger], actor=actor)
-
-
-def payments_settle(*, organization: Organization, payments: Iterable[Payment], actor: str) -> list[Reward]:
+def payments_settle(
+    *,
+    organization: Organization,
+    payments: Iterable[Payment],
+    actor: str,
+    recognised: Iterable[QualifyingEvent] = (),
+) -> list[Reward]:
     """Bring the rewards of these payments' events in line with what is left of the payments.
 
-    Payments of which nothing was ever reversed have nothing to be brought in line.
+    Payments of which nothing was ever reversed have nothing to be brought in line; `recognised` are events that were
+    undone because they proved to be other events' occurrences (recognising.py).
     """
     reversed_ones = Reversal.objects.filter(payment__in=list(payments)).values("payment").distinct()
-    events = QualifyingEvent.objects.filter(
+    standing = QualifyingEvent.objects.filter(
         payment__in=reversed_ones, amount__isnull=False, undone_at__isnull=True
-    ).order_by("pk")
-    return [reward for event in events for reward in event_settle(organization=organization, event=event, actor=actor)]
+    ).values_list("pk", flat=True)
+    wanted = {*standing, *(event.pk for event in recognised)}
+    if not wanted:
+        return []
+    # All events, then all of their rewards, each in key order, before the first one is settled (docs/locking.md).
+    events = list(QualifyingEvent.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk"))
+    rewards = Reward.objects.select_for_update(no_key=True).filter(event__in=events).order_by("pk")
+    list(rewards.values_list("pk", flat=True))
+    with totals_last(organization):
+        settled = [event_settle(organization=organization, event=event, actor=actor) for event in events]
+    return [reward for rewards_of_event in settled for reward in rewards_of_event]
 
 
-def transactions_lock(keys: Iterable[tuple[UUID, str]]) -> None:
+def transactions_lock(organization: Organization, transaction_ids: Iterable[str]) -> None:
     """Keep reports of one transaction apart until the end of this transaction: its events and its reversals.
 
-    Without it, a refund that finds no event yet and an event that finds no refund yet could pass each other.
+    Without it, a refund that finds no event yet and an event that finds no refund yet could pass each other, and so
+    could a payment's message and the API, each telling of the payment by another of its ids. To be called once in a
+    transaction, with every id that matters: the locks are taken in the ids' order.
     """
-    names = sorted({f"transaction:{campaign_id}:{transaction_id}" for campaign_id, transaction_id in keys})
+    names = sorted({f"transaction:{organization.pk}:{transaction_id}" for transaction_id in transaction_ids})
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(name, 0)) FROM unnest(%s::text[]) AS name", [names]
@@ -138,7 +146,7 @@ def event_settle(*, organization: Organization, event: QualifyingEvent, actor: s
     held = (
         QualifyingEvent.objects.select_for_update(no_key=True, of=("self",)).select_related("payment").get(pk=event.pk)
     )
-    if held.amount is None or held.undone_at is not None:
+    if held.amount is None or (held.undone_at is not None and held.same_as_id is None):
         return []
     net = _net(held)
     if net.amount != held.net_amount:
@@ -160,8 +168,9 @@ def event_settle(*, organization: Organization, event: QualifyingEvent, actor: s
     settlement = _Settlement(organization, held, net.amount)
     for family in _families(held):
         settlement.settle(family)
-    rewards_move(organization=organization, moves=settlement.moves, actor=actor, reason=REFUNDED)
-    rewards_create(organization=organization, rewards=settlement.created, actor=actor, reason=REFUNDED)
+    with totals_last(organization):
+        rewards_move(organization=organization, moves=settlement.moves, actor=actor, reason=settlement.reason)
+        rewards_create(organization=organization, rewards=settlement.created, actor=actor, reason=settlement.reason)
     return [*(move.reward for move in settlement.moves), *settlement.created]
 
 
@@ -187,6 +196,9 @@ def settle_what_waited(*, organization: Organization, actor: str) -> int:
 
 
 def _net(event: QualifyingEvent) -> Net:
+    if event.same_as_id is not None:
+        # Another event counts for this occurrence: of this one nothing is left, whatever is reversed or given back.
+        return Net(0, capped=False)
     return net_of(event.amount or 0, reversals_of(event.payment, event.campaign_id, event.transaction_id))
 
 
@@ -287,6 +299,7 @@ class _Settlement:
         self.organization = organization
         self.event = event
         self.net = net
+        self.reason = REFUNDED if event.same_as_id is None else SAME_PAYMENT
         self.now = clock.now(organization)
         self.moves: list[Move] = []
         self.created: list[Reward] = []
@@ -332,7 +345,7 @@ class _Settlement:
         target = max(carrier.target_amount - cut, 0)
         if cut == carrier.amount:
             self.moves.append(
-                Move(carrier, RewardStatus.CANCELED, target_amount=0, refunded_amount=refunded, reason=REFUNDED)
+                Move(carrier, RewardStatus.CANCELED, target_amount=0, refunded_amount=refunded, reason=self.reason)
             )
             return
         self.moves.append(

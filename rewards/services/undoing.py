@@ -4,6 +4,7 @@ from django.db import transaction
 
 from participants.models import QualifyingEvent, Source
 from participants.payloads import event_data
+from participants.reversals import reversals_end
 from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
@@ -20,6 +21,9 @@ _OPEN = (RewardStatus.EARNED, RewardStatus.PENDING)
 def event_undo(*, organization: Organization, event: QualifyingEvent, actor: str) -> QualifyingEvent:
     """Treat a hand-made event as fully refunded: its rewards are canceled and its transaction id is free again.
 
+    What was refunded of it is over with it. A payment that a payment system told of too can't be undone here: it would
+    count anew with its next message.
+
     The event's and its rewards' rows are locked first; so a batch that takes one of the rewards at the same time is
     either seen here, or finds the reward canceled. Raises EventNotUndoable.
     """
@@ -28,6 +32,8 @@ def event_undo(*, organization: Organization, event: QualifyingEvent, actor: str
         raise EventNotUndoable("Only events that were marked by hand can be undone; refund the payment instead.")
     if held.undone_at is not None:
         return held
+    if held.payment_id is not None:
+        raise EventNotUndoable("A payment system told of the same payment, so the event stays. Refund the payment.")
     rewards = list(Reward.objects.select_for_update(no_key=True).filter(event=held).order_by("pk"))
     if any(reward.status == RewardStatus.AVAILABLE for reward in rewards):
         raise EventNotUndoable("A reward of this event is issued already, so the event stays.")
@@ -42,6 +48,7 @@ def event_undo(*, organization: Organization, event: QualifyingEvent, actor: str
     held.undone_at = clock.now(organization)
     held.net_amount = None if held.amount is None else 0
     held.save(update_fields=["undone_at", "net_amount"])
+    reversals_end(event=held)
     record(
         organization=organization,
         actor=actor,

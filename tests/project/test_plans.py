@@ -36,7 +36,9 @@ from rewards.services.batches import Selection, batch_plan
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
 from rewards.services.lanes import Lane, next_lane
+from rewards.services.recognising import payments_recognise
 from rewards.services.releasing import release
+from rewards.services.reversing import _event_and_payment
 from rewards.services.standing import Scene, load
 from tests.project.crowd import BIG, gather
 from webhooks.inbound import dispatch
@@ -127,6 +129,10 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
             [link], [], [Reference("payment_intent", "pi_4101")]
         ),
         "the other half of a payment": lambda: Ledger(organization).load([link], [intent], []),
+        "what counts of payments": lambda: payments_recognise(
+            organization=organization, payments=list(Payment.objects.filter(customer=customer)[:5])
+        ),
+        "a transaction to reverse": lambda: _event_and_payment(campaign.pk, "nowhere_4101"),
         "payments of a customer": lambda: list(Payment.objects.filter(customer=customer).order_by("-occurred_at")),
         "rewards": lambda: list(selectors.rewards().order_by("-id")[:PAGE]),
         "rewards by status": lambda: list(selectors.rewards().filter(status="PENDING").order_by("-id")[:PAGE]),

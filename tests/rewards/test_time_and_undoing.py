@@ -7,6 +7,7 @@ import pytest
 from campaigns.services import campaign_update
 from campaigns.terms import CampaignTerms
 from participants.models import QualifyingEvent
+from participants.reversals import ReversalReport
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.services import test_clock_set as set_test_clock
 from referral_rocket.kit import clock
@@ -14,6 +15,7 @@ from rewards.errors import EventNotUndoable
 from rewards.models import Reward, RewardTransition
 from rewards.services.confirming import reward_confirm
 from rewards.services.releasing import release, release_everywhere
+from rewards.services.reversing import transaction_reverse
 from rewards.services.undoing import event_undo
 from tests import factories
 from tests.rewards.books import assert_books_agree
@@ -142,3 +144,29 @@ def test_not_once_a_reward_is_issued_or_being_issued(organization, campaign, par
     with tenant(organization):
         assert not QualifyingEvent.objects.filter(undone_at__isnull=False).exists()
     assert [status_of(each.rewards[0]) for each in (issued, batched)] == ["AVAILABLE", "PENDING"]
+
+
+def test_refunds_of_an_undone_event_stay_with_it(organization, campaign, referred):
+    """Its transaction id is free: what was refunded of the first one says nothing about the next one."""
+    first = factories.event(referred, source="HAND", transaction_id="order_1").event
+
+    def refund(amount):
+        with tenant(organization):
+            return transaction_reverse(
+                organization=organization,
+                campaign_id=campaign.pk,
+                transaction_id="order_1",
+                report=ReversalReport("re_1", amount=amount),
+                actor=factories.ACTOR,
+            )
+
+    refund(3000)
+    with tenant(organization):
+        event_undo(organization=organization, event=first, actor=factories.ACTOR)
+
+    second = factories.event(referred, source="HAND", transaction_id="order_1")
+
+    assert (second.event.net_amount, [reward.amount for reward in second.rewards]) == (12000, [1200])
+    again = refund(6000)
+    assert (again.created, again.net_amount) == (True, 6000)
+    assert refund(6000).created is False

@@ -30,8 +30,7 @@ from participants.reversals import ReversalReport
 from referral_rocket.accounts.models import Mode, Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
-from rewards.services.paying import ACTOR, payments_count
-from rewards.services.reversing import payment_absorbed, payment_reverse, payments_settle
+from rewards.services.paying import PaymentReversed, payments_count
 from webhooks.inbound.models import InboundEvent, InboundStatus
 
 CLAIM = 100
@@ -100,18 +99,21 @@ def _claim(limit: int) -> list[InboundEvent]:
 
 
 def _one_by_one(organization: Organization) -> int | None:
-    with tenant(organization):
-        if not _lock(organization):
-            return None
-        events = _claim(CLAIM)
-        for event in events:
+    """Each in a transaction of its own: what one has locked, the next one must not hold (docs/locking.md)."""
+    for done in range(CLAIM):
+        with tenant(organization):
+            if not _lock(organization):
+                return done or None
+            events = _claim(1)
+            if not events:
+                return done
             try:
                 with transaction.atomic():
-                    _process(organization, [event])
+                    _process(organization, events)
             except Exception as error:
-                log.exception("inbound_event_failed", inbound_event=str(event.pk))
-                _put_off(event, error)
-    return len(events)
+                log.exception("inbound_event_failed", inbound_event=str(events[0].pk))
+                _put_off(events[0], error)
+    return CLAIM
 
 
 def _put_off(event: InboundEvent, error: Exception) -> None:
@@ -144,11 +146,14 @@ class _Reading:
 def _process(organization: Organization, events: Sequence[InboundEvent]) -> None:
     """All messages are put together first, then the payments are counted: a code in the last message counts too."""
     readings = [_read(organization, event) for event in events]
-    ledger = _put_together(organization, readings)
+    ledger, reversals = _put_together(organization, readings)
     touched = {payment.pk: ledger.payment_of(payment) for reading in readings for payment in reading.payments}
     payments = list({payment.pk: payment for payment in touched.values()}.values())
-    counted = payments_count(organization=organization, payments=payments)
-    payments_settle(organization=organization, payments=payments, actor=ACTOR)
+    # Before the totals, which are the last that is locked (docs/locking.md).
+    for connection in {reading.event.connection for reading in readings}:
+        heard = [reading.event.received_at for reading in readings if reading.event.connection_id == connection.pk]
+        connection_heard(connection=connection, at=max(heard))
+    counted = payments_count(organization=organization, payments=payments, reversals=reversals)
     now = clock.wall()
     for reading in readings:
         for payment in reading.payments:
@@ -158,13 +163,10 @@ def _process(organization: Organization, events: Sequence[InboundEvent]) -> None
         event.reason = " ".join(dict.fromkeys(reading.said))[:500]
         event.processed_at = now
     InboundEvent.objects.bulk_update([reading.event for reading in readings], ["status", "reason", "processed_at"])
-    for connection in {reading.event.connection for reading in readings}:
-        heard = [reading.event.received_at for reading in readings if reading.event.connection_id == connection.pk]
-        connection_heard(connection=connection, at=max(heard))
 
 
-def _put_together(organization: Organization, readings: Sequence[_Reading]) -> Ledger:
-    """Payments, customers' ids and reversals of the messages, written."""
+def _put_together(organization: Organization, readings: Sequence[_Reading]) -> tuple[Ledger, Sequence[PaymentReversed]]:
+    """Payments and customers' ids of the messages, written, and what the messages say was reversed."""
     ledger = Ledger(organization)
     facts = [fact for reading in readings for fact in reading.facts]
     ledger.load(
@@ -177,11 +179,7 @@ def _put_together(organization: Organization, readings: Sequence[_Reading]) -> L
         for fact in reading.facts:
             _apply(organization, ledger, reading, fact, reversals)
     ledger.write()
-    for payment, report in reversals:
-        payment_reverse(organization=organization, payment=ledger.payment_of(payment), report=report, actor=ACTOR)
-    for older, younger in ledger.absorbed:
-        payment_absorbed(organization=organization, older=older, younger=younger, actor=ACTOR)
-    return ledger
+    return ledger, [PaymentReversed(ledger.payment_of(payment), report) for payment, report in reversals]
 
 
 def _read(organization: Organization, event: InboundEvent) -> _Reading:

@@ -49,9 +49,11 @@ class EventRefundsView(ApiView):
     )
     def post(self, request: Request, event_id: UUID) -> Answer:
         event = one(events(), event_id, "event")
+        told = event.transaction_id
+        event = event.same_as or event
         if event.transaction_id is None or event.amount is None or event.undone_at is not None:
             raise impossible("not_refundable", "This event has no payment, or was undone.")
-        if self.given.get("transaction_id", event.transaction_id) != event.transaction_id:
+        if self.given.get("transaction_id", told) != told:
             raise impossible("transaction_mismatch", "The event is of another transaction.", "transaction_id")
         return _reverse(self.organization, self.actor, event.campaign_id, event.transaction_id, self.given)
 

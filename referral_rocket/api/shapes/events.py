@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
+from integrations.registry import PROVIDERS
 from participants.models import Source
 from referral_rocket.api.fields import (
     Amount,
@@ -24,6 +25,7 @@ from referral_rocket.api.shapes.rewards import RewardShape
 from referral_rocket.kit.money import MAXIMUM_AMOUNT
 
 PURCHASE = "purchase"
+_SOURCES = [*Source.values, *(slug.upper() for slug, provider in PROVIDERS.items() if provider.receives_payments)]
 
 
 class Who(Strict):
@@ -113,7 +115,7 @@ class EventShape(serializers.Serializer[object]):
     rewards = RewardShape(many=True)
     campaign_id = serializers.UUIDField()
     participant_id = serializers.UUIDField()
-    source = serializers.ChoiceField(choices=Source.values)  # type: ignore[assignment]
+    source = serializers.ChoiceField(choices=_SOURCES)  # type: ignore[assignment]
     type = serializers.CharField()
     amount = _amount(allow_null=True)
     currency = serializers.CharField(allow_null=True)

@@ -73,9 +73,7 @@ def _before(event: QualifyingEvent, person: Participant) -> list[Chapter]:
 def _event(event: QualifyingEvent) -> Chapter:
     text = f"Transaction {event.transaction_id}" if event.transaction_id else ""
     title = f"{event.participant.customer}: {event.type}"
-    return Chapter(
-        event.occurred_at, "shopping-cart", "info", title, f"{text} · {event.get_source_display()}".strip(" ·")
-    )
+    return Chapter(event.occurred_at, "shopping-cart", "info", title, f"{text} · {event.source_label}".strip(" ·"))
 
 
 def _step(transition: RewardTransition, actors: Mapping[str, str]) -> Chapter:
