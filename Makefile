@@ -70,7 +70,8 @@ $(PACKAGES):
 	@echo 'Installing the Python packages of requirements/$(REQUIREMENTS).txt'
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements/dev.txt > $(VENV)/uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/$(REQUIREMENTS).txt
+	@# Compiled once here, and not in each process that may not or does not write what it compiled.
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements/$(REQUIREMENTS).txt
 	@# So that pytest, started by its own name, finds the project too.
 	@echo '$(CURDIR)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/referral_rocket.pth"
 	@rm -f $(VENV)/.installed-*

@@ -57,10 +57,16 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        return f"postgres://{ROLE}:{self.password}@{LOOPBACK}:{self.port}/{DATABASE}"
+        return self.url_of(DATABASE)
 
-    def prepare(self) -> None:
-        """Makes the data folder with the role and its database, unless it is there. Raises PostgresFailed."""
+    def url_of(self, database: str) -> str:
+        return f"postgres://{ROLE}:{self.password}@{LOOPBACK}:{self.port}/{database}"
+
+    def prepare(self, seed: Path | None = None) -> None:
+        """Makes the data folder with the role and its database, unless it is there. Raises PostgresFailed.
+
+        With `seed` it becomes a copy of that data folder, which an earlier server left; only the password is new.
+        """
         if self.data.exists():
             return
         account = service_account()
@@ -69,6 +75,12 @@ class Postgres:
         fresh = self.folder / f"data.{secrets.token_hex(4)}"
         for unfinished in self.folder.glob("data.*"):
             shutil.rmtree(unfinished)
+        if seed is not None:
+            # As ourselves, who may read both folders, and with the owner kept.
+            subprocess.run(["cp", "-a", str(seed), str(fresh)], check=True)
+            self._single_user(fresh, f"ALTER ROLE {ROLE} PASSWORD '{self._checked_password()}';\n")
+            fresh.rename(self.data)
+            return
         program = postgres_folder()
         self._run(
             [
@@ -86,16 +98,20 @@ class Postgres:
             ]
         )
         (fresh / "pg_hba.conf").write_text(HOST_ACCESS)
-        self._run([str(program / "postgres"), "--single", "-D", str(fresh), SUPERUSER], self._first_statements())
+        self._single_user(
+            fresh,
+            f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS CREATEDB PASSWORD '{self._checked_password()}';\n"
+            f"CREATE DATABASE {DATABASE} OWNER {ROLE};\n",
+        )
         fresh.rename(self.data)
 
-    def _first_statements(self) -> str:
+    def _checked_password(self) -> str:
         if not self.password.isalnum():
             raise PostgresFailed("The database password may hold only letters and digits.")
-        return (
-            f"CREATE ROLE {ROLE} LOGIN NOSUPERUSER NOBYPASSRLS CREATEDB PASSWORD '{self.password}';\n"
-            f"CREATE DATABASE {DATABASE} OWNER {ROLE};\n"
-        )
+        return self.password
+
+    def _single_user(self, data: Path, statements: str) -> None:
+        self._run([str(postgres_folder() / "postgres"), "--single", "-D", str(data), SUPERUSER], statements)
 
     def _run(self, command: list[str], standard_input: str = "") -> None:
         account = service_account()

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from embedded.throwaway import services, test_environment
+from embedded.seeds import services_for_tests
+from embedded.throwaway import test_environment
 
 _stack = ExitStack()
 
@@ -23,7 +24,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     else:
         for name, value in test_environment().items():
             os.environ.setdefault(name, value)
-        os.environ.update(_stack.enter_context(services()))
+        os.environ.update(_stack.enter_context(services_for_tests()))
     return (yield)
 
 

@@ -7,7 +7,8 @@ watch processes of their own, the browser among them.
 import os
 import sys
 
-from embedded.throwaway import end_on_signals, run, services, test_environment
+from embedded.seeds import services_for_tests
+from embedded.throwaway import end_on_signals, run, test_environment
 
 PASSES = (
     ("-n", "2", "-m", "not process"),
@@ -19,7 +20,7 @@ NO_TEST_RAN = 5
 def main(arguments: list[str]) -> int:
     """Runs both passes, each with pytest's further `arguments`, and returns the first failure's exit code."""
     end_on_signals()
-    with services() as addresses:
+    with services_for_tests() as addresses:
         environment = test_environment() | dict(os.environ) | addresses
         codes = [
             run([sys.executable, "-m", "pytest", *options, "--durations=20", *arguments], environment)

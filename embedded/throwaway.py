@@ -43,14 +43,17 @@ def test_environment() -> dict[str, str]:
 
 
 @contextmanager
-def services() -> Iterator[dict[str, str]]:
-    """Starts what the environment doesn't name, and yields the variables that lead to it."""
+def services(*, seed: Path | None = None) -> Iterator[dict[str, str]]:
+    """Starts what the environment doesn't name, and yields the variables that lead to it.
+
+    PostgreSQL begins with a copy of the data folder `seed` where one is given.
+    """
     addresses: dict[str, str] = {}
     with ExitStack() as stack:
         if not (os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")):
             folder = stack.enter_context(run_folder())
             if not os.environ.get("DATABASE_URL"):
-                addresses["DATABASE_URL"] = stack.enter_context(postgres_in(folder)).url
+                addresses["DATABASE_URL"] = stack.enter_context(postgres_in(folder, seed=seed)).url
             if not os.environ.get("REDIS_URL"):
                 addresses["REDIS_URL"] = stack.enter_context(valkey_in(folder)).url
         yield addresses
@@ -87,10 +90,10 @@ def sweep(home: Path) -> None:
 
 
 @contextmanager
-def postgres_in(folder: Path) -> Iterator[Postgres]:
-    """A running PostgreSQL server with its data in `folder`."""
+def postgres_in(folder: Path, *, seed: Path | None = None) -> Iterator[Postgres]:
+    """A running PostgreSQL server with its data in `folder`, empty or a copy of `seed`."""
     server = Postgres(folder / "postgres", free_port(), secrets.token_hex(16), durable=False)
-    server.prepare()
+    server.prepare(seed)
     with _running(folder, "postgres", server.command(), signal.SIGINT) as process:
         server.wait_until_ready(START_SECONDS, alive=lambda: process.poll() is None)
         yield server
