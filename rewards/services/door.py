@@ -342,9 +342,6 @@ class _Step:
     reason: str
 
 
-_Changes = defaultdict[tuple[UUID, str, str], list[int]]
-
-
 def _record(organization: Organization, steps: Sequence[_Step], actor: str, changes: _Changes | None = None) -> None:
     at = clock.now(organization)
     RewardTransition.objects.bulk_create(
