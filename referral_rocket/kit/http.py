@@ -37,6 +37,9 @@ _SECRET_NAME = re.compile(r"secret|token|password|passwd|authorization|api_?key|
 _PERSONAL_NAMES = frozenset(
     {
         "name",
+        "accountHolderName",
+        "fullName",
+        "recipient_name",
         "first_name",
         "last_name",
         "phone",

@@ -392,3 +392,15 @@ def test_a_refusal_of_another_kind_is_shown(sandbox, adapter, access):
         adapter.issue(access, new_order(idempotency_key="x" * 64))
 
     assert "63" in caught.value.message
+
+
+def test_the_batch_on_record_may_be_an_earlier_one(sandbox, adapter, access):
+    earlier = adapter.issue(access, new_order())
+    batch_id = sandbox.get("paypal/items")["items"][0]["payout_batch_id"]
+    order = new_order()
+    adapter.issue_group(access, order.group_key, [order])
+
+    found = adapter.look_up(access, replace(order, provider_reference=f"batch:{batch_id}", first_attempt_at=wall()))
+
+    assert found.outcome == IssueOutcome.SUCCEEDED
+    assert found.provider_reference != earlier.provider_reference

@@ -66,14 +66,15 @@ class PayPalPayouts:
         reference = order.provider_reference or ""
         if reference and not reference.startswith(_BATCH):
             return _result(talk, _item(talk, reference))
-        batch_id: str | None = reference.removeprefix(_BATCH)
-        if not batch_id:
-            if order.first_attempt_at is not None and wall() - order.first_attempt_at > KEYS_KEPT:
-                raise OutcomeUnknown(words.TOO_OLD, exchanges=talk.exchanges)
-            batch_id = batches.batch_of(talk, _group_key(order), order.currency)
-        if batch_id is None:
-            return None
-        item = batches.item_in(talk, batch_id, order.idempotency_key)
+        if reference:
+            item = batches.item_in(talk, reference.removeprefix(_BATCH), order.idempotency_key)
+            if item is not None:
+                return _result(talk, item)
+        # The batch on record may be an earlier one than the group that the reward was last sent in.
+        if order.first_attempt_at is not None and wall() - order.first_attempt_at > KEYS_KEPT:
+            raise OutcomeUnknown(words.TOO_OLD, exchanges=talk.exchanges)
+        batch_id = batches.batch_of(talk, _group_key(order), order.currency)
+        item = None if batch_id is None else batches.item_in(talk, batch_id, order.idempotency_key)
         return None if item is None else _result(talk, item)
 
     def take_back(self, access: Access, order: TakeBack) -> IssueResult:
