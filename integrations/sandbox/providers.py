@@ -7,11 +7,13 @@ from integrations.sandbox.server import StandIn
 from integrations.sandbox.shopify.api import ShopifyStandIn
 from integrations.sandbox.store import Store
 from integrations.sandbox.stripe.api import StripeStandIn
+from integrations.sandbox.tremendous.api import TremendousStandIn
 from integrations.sandbox.wise.api import WiseStandIn
 
 STAND_INS: Mapping[str, Callable[[Store], StandIn]] = {
     "stripe": StripeStandIn,
     "shopify": ShopifyStandIn,
+    "tremendous": TremendousStandIn,
     "paypal": PayPalStandIn,
     "wise": WiseStandIn,
 }
