@@ -18,7 +18,13 @@ LOGS = LOCAL / "logs"
 RECORDS = LOCAL / "run"
 
 # Which provider's address stands for which path of the stand-ins' server.
-STAND_INS = {"STRIPE_API_BASE": "/stripe", "PAYPAL_API_BASE": "/paypal", "WISE_API_BASE": "/wise"}
+STAND_INS = {
+    "STRIPE_API_BASE": "/stripe",
+    "SHOPIFY_API_BASE": "/shopify",
+    "TREMENDOUS_API_BASE": "/tremendous",
+    "PAYPAL_API_BASE": "/paypal",
+    "WISE_API_BASE": "/wise",
+}
 
 
 @dataclass(frozen=True)

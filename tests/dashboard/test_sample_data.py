@@ -73,7 +73,8 @@ def gets_in(printed: dict[str, str], live: Organization, test: Organization) -> 
         assert key is not None
         assert key.organization_id == organization.pk
         with tenant(organization):
-            assert Connection.objects.get().status == ConnectionStatus.ACTIVE
+            connected = Connection.objects.filter(status=ConnectionStatus.ACTIVE).values_list("provider", flat=True)
+            assert sorted(connected) == ["shopify", "stripe", "tremendous"]
 
 
 def totals_are_the_rows(organization: Organization) -> None:

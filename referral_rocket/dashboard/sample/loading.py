@@ -8,15 +8,13 @@ from random import Random
 from allauth.account.models import EmailAddress
 from django.db import transaction
 
-from integrations.base import AccountCheck
-from integrations.models import Connection
-from integrations.services import connection_checked, connection_create
 from referral_rocket.accounts.models import ApiKey, Membership, Organization, Scope, User
 from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.selectors import api_key_by_token, organizations_of
 from referral_rocket.accounts.services import api_key_create, invitation_create, organization_create
 from referral_rocket.dashboard.sample import stand_in
+from referral_rocket.dashboard.sample.connections import OTHERS, STRIPE, connect
 from referral_rocket.dashboard.sample.keepsake import Keepsake, keep, kept
 from referral_rocket.dashboard.sample.plot import Plot, plot
 from referral_rocket.dashboard.sample.recipes import LIVE, TEST, Recipe
@@ -110,7 +108,9 @@ def _tell(
 ) -> None:
     actor = f"user:{owner.pk}"
     with tenant(organization):
-        connection = _connection(organization, actor, now)
+        connection = connect(STRIPE, organization=organization, actor=actor, now=now)
+        for account in OTHERS:
+            connect(account, organization=organization, actor=actor, now=now)
         key_actor = f"api_key:{ApiKey.objects.get(name=_KEY_NAME).pk}"
     story = Story(
         organization=organization,
@@ -122,29 +122,3 @@ def _tell(
         now=now,
     )
     story.tell(recipes)
-
-
-def _connection(organization: Organization, actor: str, now: datetime) -> Connection:
-    mode = organization.mode.lower()
-    with clock.as_of(now - timedelta(days=90)):
-        connection = connection_create(
-            organization=organization,
-            provider="stripe",
-            # Made up; only the stand-in takes it.
-            credentials={"api_key": f"sk_{mode}_sampleAcmeCoffee0000"},
-            webhook_secret=f"whsec_sampleAcmeCoffee{mode.capitalize()}",
-            actor=actor,
-        )
-        connection_checked(
-            connection=connection,
-            outcome=AccountCheck(
-                account=f"Referral Rocket stand-in{'' if mode == 'live' else ' (test)'} (acct_standin{mode})",
-                currency="USD",
-                mode=organization.mode,
-                message="Stripe accepts the key.",
-            ),
-            actor=actor,
-        )
-    Connection.objects.filter(pk=connection.pk).update(created_at=now - timedelta(days=90))
-    connection.refresh_from_db()
-    return connection

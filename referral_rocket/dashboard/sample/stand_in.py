@@ -1,6 +1,7 @@
-"""Tells Stripe's stand-in, where one runs, who its customers are. Some of ours it is not told about, on purpose."""
+"""Tells the stand-ins, where they run, who their customers are. Some of ours they are not told about, on purpose."""
 
 from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
@@ -12,30 +13,38 @@ SECONDS = 20
 
 
 def introduce(everybody: Sequence[Person], *, livemode: bool) -> int:
-    """How many were told about; 0 without a stand-in. Those that it knows stay as they are.
+    """How many Stripe's was told about; 0 without it. Those that it knows stay as they are. Shopify's gets the same.
 
-    Raises requests.RequestException where the stand-in doesn't answer.
+    Raises requests.RequestException where a stand-in doesn't answer.
     """
-    base = settings.PROVIDER_API_BASES.get("stripe")
-    if not base:
-        return 0
-    parts = urlsplit(base)
     known = {person.email: person for person in everybody if person.known_to_stripe}
+    _tell("shopify", livemode, [{"email": email} for email in known])
+    told = _tell(
+        "stripe",
+        livemode,
+        [
+            {
+                "id": person.stripe_id(livemode=livemode),
+                "email": person.email,
+                "name": person.name,
+                "currency": "eur" if person.country == "DE" else "usd",
+            }
+            for person in known.values()
+        ],
+    )
+    return len(known) if told else 0
+
+
+def _tell(provider: str, livemode: bool, customers: list[dict[str, Any]]) -> bool:
+    """Whether there is a stand-in for the provider."""
+    base = settings.PROVIDER_API_BASES.get(provider)
+    if not base:
+        return False
+    parts = urlsplit(base)
     answer = requests.post(
-        f"{parts.scheme}://{parts.netloc}/_control/stripe/customers",
-        json={
-            "livemode": livemode,
-            "customers": [
-                {
-                    "id": person.stripe_id(livemode=livemode),
-                    "email": person.email,
-                    "name": person.name,
-                    "currency": "eur" if person.country == "DE" else "usd",
-                }
-                for person in known.values()
-            ],
-        },
+        f"{parts.scheme}://{parts.netloc}/_control/{provider}/customers",
+        json={"livemode": livemode, "customers": customers},
         timeout=SECONDS,
     )
     answer.raise_for_status()
-    return len(known)
+    return True
