@@ -164,6 +164,23 @@ def _replace_rules(campaign: Campaign, rules: Sequence[RuleTerms], now: datetime
     return [str(rule.rule_id) for rule in added]
 
 
+def rules_proposed(*, organization: Organization, campaign: Campaign, rules: Sequence[RuleTerms]) -> list[RewardRule]:
+    """The versions that replacing the campaign's rules by these would make now; nothing is stored.
+
+    Raises InvalidCampaign, as `campaign_update` would.
+    """
+    before = {rule.rule_id: rule for rule in current_rules(campaign)}
+    completed = complete_rules(rules)
+    unknown = [rule.rule_id for rule in completed if rule.rule_id is not None and rule.rule_id not in before]
+    if unknown:
+        raise InvalidCampaign([("rules", "unknown_rule", f"This campaign has no rule {unknown[0]}.")])
+    now = clock.now(organization)
+    return [
+        _version(campaign, terms, position, now, before.get(terms.rule_id) if terms.rule_id else None)
+        for position, terms in enumerate(completed)
+    ]
+
+
 def _same(rule: RewardRule, terms: RuleTerms) -> bool:
     return all(getattr(rule, name) == getattr(terms, name) for name in RULE_FIELDS)
 

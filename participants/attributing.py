@@ -10,7 +10,7 @@ from integrations.base import CustomerSeen
 from integrations.models import Connection
 from integrations.registry import provider_of
 from participants.attribution import InvalidEmail, email_key
-from participants.errors import IdTaken, ReferralRefused
+from participants.errors import IdTaken, PersonErased, ReferralRefused
 from participants.models import Attribution, Customer, Participant, Payment, ProviderCustomer
 from participants.selectors import customer_by_email
 from participants.services import participant_join, participant_refer, provider_customer_link
@@ -219,6 +219,6 @@ def customer_seen(*, organization: Organization, connection: Connection, fact: C
             provider_customer_link(
                 organization=organization, customer=customer, provider=key, provider_id=fact.provider_customer_id
             )
-        except IdTaken:
+        except (IdTaken, PersonErased):
             return None
     return customer

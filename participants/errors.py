@@ -27,3 +27,9 @@ class IdTaken(ParticipantsError):
     """Another customer has this external or provider id."""
 
     code = "id_taken"
+
+
+class PersonErased(ParticipantsError):
+    """The customer was erased: nothing about the person is written any more."""
+
+    code = "participant_erased"

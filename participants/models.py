@@ -6,13 +6,14 @@ from django.db.models import Q
 from campaigns.models import Campaign
 from integrations.registry import PROVIDERS
 from referral_rocket.accounts.tenancy import TenantModel
+from referral_rocket.kit.encryption import EncryptedJSONField, EncryptedTextField
 
 
 class Customer(TenantModel):
     """A person known to an organization. `email_key` is the normalised e-mail that look-ups use (attribution.py).
 
-    An erased person keeps the row: `email`, `name` and `external_id` are empty, `pseudonym` is shown instead, and
-    `email_key` holds a keyed hash, so that the person is recognised if referred again.
+    An erased person keeps the row: `email`, `name` and `external_id` are empty, `pseudonym` is shown instead,
+    `email_key` says nothing any more, and `erased_hash` recognises the person if referred again (erasing.py).
     """
 
     email = models.EmailField(max_length=320, null=True)
@@ -22,6 +23,7 @@ class Customer(TenantModel):
     created_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True)
     pseudonym = models.CharField(max_length=40, blank=True)
+    erased_hash = models.CharField(max_length=64, null=True, db_collation="C")
 
     class Meta:
         constraints = [
@@ -32,7 +34,14 @@ class Customer(TenantModel):
                 name="customer_external_id_once",
             ),
         ]
-        indexes = [models.Index(fields=["organization", "name"], name="customer_by_name")]
+        indexes = [
+            models.Index(fields=["organization", "name"], name="customer_by_name"),
+            models.Index(
+                fields=["organization", "erased_hash"],
+                condition=Q(erased_hash__isnull=False),
+                name="customer_by_erased_hash",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.pseudonym or self.name or self.email or str(self.pk)
@@ -51,6 +60,40 @@ class ProviderCustomer(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["organization", "provider", "provider_id"], name="provider_customer_once"),
             models.UniqueConstraint(fields=["customer", "provider"], name="one_id_per_provider"),
+        ]
+
+
+class ErasureKey(TenantModel):
+    """What an organization's hashes of erased addresses are keyed with: random, made at its first erasure.
+
+    It is encrypted like other secrets, so changing the keys of ENCRYPTION_KEYS (`manage.py rotate_credentials`) changes
+    no hash: the addresses are gone, and nothing could be hashed anew.
+    """
+
+    key = EncryptedTextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization"], name="erasure_key_once")]
+
+
+class Erasure(TenantModel):
+    """One person's erasing: done at once, but for what an issuing that is under way needs to end.
+
+    `held` is that: `{email, name, provider_ids}`, encrypted, emptied with `finished_at`. A later change that leaves
+    something open for the erased person empties `finished_at` again, and the sweep looks once more.
+    """
+
+    customer = models.OneToOneField(Customer, on_delete=models.PROTECT, related_name="erasure", db_constraint=False)
+    held = EncryptedJSONField(null=True)
+    actor = models.CharField(max_length=80)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["organization", "id"], condition=Q(finished_at__isnull=True), name="erasure_unfinished"
+            )
         ]
 
 

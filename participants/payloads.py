@@ -10,7 +10,7 @@ from referral_rocket.kit.clock import to_milliseconds
 
 
 def participant_data(participant: Participant, customer: Customer, change: str) -> dict[str, Any]:
-    """A participant after `change`: JOINED, REFERRED, BANNED or UNBANNED. `referred_by` is a participant's id."""
+    """A participant after `change`: JOINED, REFERRED, BANNED, UNBANNED or ERASED. `referred_by` is a participant's id."""
     return {
         "participant_id": str(participant.pk),
         "customer_id": str(customer.pk),
@@ -18,7 +18,7 @@ def participant_data(participant: Participant, customer: Customer, change: str) 
         "campaign_id": str(participant.campaign_id),
         "referral_code": participant.referral_code,
         "referred_by": None if participant.referred_by_id is None else str(participant.referred_by_id),
-        "status": "BANNED" if participant.banned_at else "ACTIVE",
+        "status": "ERASED" if customer.erased_at else "BANNED" if participant.banned_at else "ACTIVE",
         "change": change,
         "joined_at": to_milliseconds(participant.joined_at),
     }

@@ -10,7 +10,8 @@ from django.db import IntegrityError, models, transaction
 
 from campaigns.models import Campaign
 from participants.attribution import email_key, new_code
-from participants.errors import IdTaken, ReferralRefused, SelfReferral, UnknownReferralCode
+from participants.erasing import was_erased
+from participants.errors import IdTaken, PersonErased, ReferralRefused, SelfReferral, UnknownReferralCode
 from participants.models import Click, Customer, Participant, ProviderCustomer
 from participants.payloads import participant_data
 from participants.selectors import has_counted_event, participant_by_code
@@ -42,10 +43,11 @@ def participant_join(
 ) -> Joined:
     """Make a person a participant; one who is already in the campaign is answered unchanged.
 
-    `referral_code` names the referrer. Two joins of the same person at once give one participant: the second one
-    meets the unique key and answers with the first one's.
+    `referral_code` names the referrer. Whoever was erased before may join again, but isn't referred again: a person
+    could else be brought, erased and brought once more. Two joins of the same person at once give one participant: the
+    second one meets the unique key and answers with the first one's.
 
-    Raises InvalidEmail, UnknownReferralCode, SelfReferral, IdTaken.
+    Raises InvalidEmail, UnknownReferralCode, SelfReferral, IdTaken, PersonErased.
     """
     key = email_key(email)
     referrer = _referrer(campaign, referral_code, key)
@@ -56,6 +58,9 @@ def participant_join(
     if participant is not None:
         # Before anything is written: somebody who joins again must not be able to say where a customer's credit goes.
         return Joined(participant, created=False)
+    came_back = referrer is not None and was_erased(organization, key)
+    if came_back:
+        referrer = None
     customer = _customer(organization, key, email, name, external_id, provider_ids or {})
     moment = joined_at or clock.now(organization)
     participant = _insert_participant(organization, campaign, customer, referrer, moment)
@@ -71,7 +76,7 @@ def participant_join(
                 "participant",
                 participant.pk,
                 campaign.pk,
-                {"referred_by": str(referrer.pk) if referrer else None},
+                {"referred_by": str(referrer.pk) if referrer else None, "erased_before": came_back},
                 participant_data(participant, customer, "JOINED"),
             )
         ],
@@ -162,8 +167,14 @@ def _insert_participant(
 def provider_customer_link(
     *, organization: Organization, customer: Customer, provider: str, provider_id: str
 ) -> ProviderCustomer:
-    """Note a customer's id at a provider; a new one replaces the old. Raises IdTaken where it is another customer's."""
+    """Note a customer's id at a provider; a new one replaces the old.
+
+    Raises IdTaken where it is another customer's, PersonErased where the customer was erased meanwhile.
+    """
     with transaction.atomic():
+        held = Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        if held.erased_at is not None:
+            raise PersonErased("This person was erased; no id of theirs is kept.")
         known = ProviderCustomer.objects.select_for_update().filter(provider=provider, provider_id=provider_id).first()
         if known is not None and known.customer_id != customer.pk:
             raise IdTaken(f"Another customer has the {provider} id {provider_id}.")
@@ -174,14 +185,17 @@ def provider_customer_link(
 
 
 def customer_change(*, customer: Customer, name: str | None = None, external_id: str | None = None) -> None:
-    """Raises IdTaken where another customer has the external id."""
+    """Raises IdTaken where another customer has the external id, PersonErased where the person was erased meanwhile."""
     customer.name = customer.name if name is None else name.strip()
     customer.external_id = customer.external_id if external_id is None else external_id
+    known = Customer.objects.filter(pk=customer.pk, erased_at__isnull=True)
     try:
         with transaction.atomic():
-            customer.save(update_fields=["name", "external_id"])
+            changed = known.update(name=customer.name, external_id=customer.external_id)
     except IntegrityError as error:
         raise IdTaken(f"Another customer has the external id {external_id}.") from error
+    if not changed:
+        raise PersonErased("This person was erased; nothing about them can be changed.")
 
 
 @transaction.atomic
@@ -209,6 +223,8 @@ def participant_refer(
         .select_related("customer", "campaign")
         .get(pk=participant.pk)
     )
+    if held.customer.erased_at is not None or was_erased(organization, held.customer.email_key):
+        raise ReferralRefused("This person was erased before, and nobody is referred twice.")
     if held.referred_by_id is not None:
         raise ReferralRefused("This participant has a referrer already, and a referrer is set once.")
     if has_counted_event(held, besides_payment=payment_id):

@@ -49,6 +49,12 @@ class BudgetExhausted(InvalidReward):
     code = "budget_exhausted"
 
 
+class ExternalRefConflict(RewardsError):
+    """The tenant's reference names another one-time reward."""
+
+    code = "external_ref_conflict"
+
+
 class EventRefused(RewardsError):
     """An event that can't be recorded: understood, but impossible. `code` says why."""
 

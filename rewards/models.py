@@ -116,6 +116,11 @@ class Reward(TenantModel):
                 ),
                 name="reward_once_per_event_and_rule",
             ),
+            models.UniqueConstraint(
+                fields=["organization", "external_ref"],
+                condition=Q(type="ONE_TIME", external_ref__isnull=False, carried_from__isnull=True),
+                name="reward_external_ref_once",
+            ),
             models.CheckConstraint(condition=Q(amount__gte=0, earned_amount__gt=0), name="reward_amounts_positive"),
             models.UniqueConstraint(
                 fields=["campaign", "participant", "currency", "period_ends_at"],

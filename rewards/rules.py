@@ -21,17 +21,42 @@ from referral_rocket.kit.money import format_money, rate_of
 
 REWARDED = "REWARDED"
 NOT_REWARDED = "NOT_REWARDED"
+# What a decision may say (api.md, Event); the last two are set where the reward is made, of a verdict that is `rewarded`.
+DECISION_CODES = (
+    "rewarded",
+    "budget_cut",
+    "budget_exhausted",
+    "below_min_purchase",
+    "below_min_count",
+    "below_min_total",
+    "cap_reached",
+    "already_rewarded",
+    "not_referred",
+    "self_referral",
+    "outside_attribution_window",
+    "currency_mismatch",
+    "condition_not_met",
+    "other_event_type",
+    "zero_amount",
+    "in_review",
+    "held_for_fraud",
+)
 
 
 @dataclass(frozen=True)
 class Person:
-    """The participant who did it, and who referred them. `own_code`: came with a code of their own."""
+    """The participant who did it, and who referred them. `own_code`: came with a code of their own.
+
+    `barred` are people of the campaign who earn nothing: banned, or erased. What an erased person does earns nothing
+    for anybody (product.md, People leaving).
+    """
 
     participant_id: UUID
     referrer_id: UUID | None = None
     attributed_at: datetime | None = None
     own_code: bool = False
     barred: frozenset[UUID] = frozenset()
+    erased: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +108,9 @@ class Standing:
         self, rule: RewardRule, person: Person, occurrence: Occurrence, verdict: "Verdict", month: str
     ) -> None:
         assert verdict.beneficiary_id is not None
-        self.first_rewarded.setdefault((rule.rule_id, person.participant_id), occurrence.occurred_at)
+        key = (rule.rule_id, person.participant_id)
+        # The earliest, as the database says it: a late message may be about an earlier payment.
+        self.first_rewarded[key] = min(self.first_rewarded.get(key, occurrence.occurred_at), occurrence.occurred_at)
         self.reward_count[rule.rule_id, verdict.beneficiary_id] += 1
         self.month_sum[rule.rule_id, verdict.beneficiary_id, month] += verdict.amount
         self.budget_used += verdict.amount
@@ -153,6 +180,8 @@ def _judge(
 ) -> Verdict:
     try:
         _check_event(campaign, occurrence)
+        if person.erased:
+            raise _No("condition_not_met", "The person who did it was erased, and earns nothing for anybody any more.")
         beneficiary = _beneficiary(campaign, rule, person, occurrence, standing)
         _check_purchase(campaign, rule, person, occurrence, standing)
         _check_conditions(rule, occurrence, referrer_rewarded)

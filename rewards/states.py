@@ -15,6 +15,9 @@ class RewardStatus(models.TextChoices):
     CANCELED = "CANCELED", "Canceled"
 
 
+# Something is still to be done about the reward.
+OPEN_STATUSES = (RewardStatus.EARNED, RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
+
 REWARD_TRANSITIONS: Transitions[str] = Transitions(
     {
         RewardStatus.EARNED: frozenset({RewardStatus.PENDING, RewardStatus.AGGREGATED, RewardStatus.CANCELED}),

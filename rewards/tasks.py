@@ -3,13 +3,16 @@
 from celery import shared_task
 
 from rewards.services import issuing
+from rewards.services.erasing import erasures_finish_everywhere
 from rewards.services.releasing import release_everywhere
 
 
 @shared_task
 def run_batches() -> int:
-    """Issue what is queued in batches."""
-    return issuing.run()
+    """Issue what is queued in batches; then erase what was kept until an issuing ended."""
+    tried = issuing.run()
+    erasures_finish_everywhere()
+    return tried
 
 
 @shared_task

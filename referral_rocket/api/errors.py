@@ -8,9 +8,10 @@ from campaigns.errors import CampaignConflict, ImpossibleCampaign, InvalidCampai
 from integrations.errors import ConnectionRequired as NoConnection
 from integrations.errors import InvalidCredentials, ModeMismatch
 from participants.attribution import InvalidEmail
-from participants.errors import IdTaken, ReferralRefused, SelfReferral, UnknownReferralCode
+from participants.errors import IdTaken, PersonErased, ReferralRefused, SelfReferral, UnknownReferralCode
 from referral_rocket.accounts.errors import ClockRefused
 from referral_rocket.api.problems import Problem, invalid
+from rewards.dry_run import TooManyEvents
 from rewards.errors import (
     AmountExceedsOwed,
     BatchNotCancelable,
@@ -18,6 +19,7 @@ from rewards.errors import (
     BudgetExhausted,
     ConnectionRequired,
     EventRefused,
+    ExternalRefConflict,
     FulfilledByMethod,
     InvalidReward,
     InvalidRewardTransition,
@@ -36,9 +38,11 @@ TABLE: Mapping[type[Exception], tuple[int, str | None]] = {
     SelfReferral: (422, None),
     ReferralRefused: (409, None),
     IdTaken: (409, None),
+    PersonErased: (409, None),
     # 400 where a field is to blame: see _refused_event.
     EventRefused: (422, None),
     TransactionConflict: (409, None),
+    ExternalRefConflict: (409, None),
     UnknownRewards: (404, None),
     ConnectionRequired: (422, None),
     NoConnection: (422, None),
@@ -54,6 +58,7 @@ TABLE: Mapping[type[Exception], tuple[int, str | None]] = {
     InvalidEndpoint: (400, "invalid"),
     AddressNotAllowed: (422, None),
     EndpointConflict: (409, None),
+    TooManyEvents: (422, None),
     ClockRefused: (422, "clock_moves_forward_only"),
     ValidationError: (400, "invalid"),
 }

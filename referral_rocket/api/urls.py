@@ -26,6 +26,7 @@ urlpatterns = [
     path("test-clock", organization.TestClockView.as_view()),
     path("campaigns", campaigns.CampaignsView.as_view()),
     path("campaigns/<str:campaign_id>", campaigns.CampaignView.as_view()),
+    path("campaigns/<str:campaign_id>/dry-run", campaigns.CampaignDryRunView.as_view()),
     path("campaigns/<str:campaign_id>/participants", participants.CampaignParticipantsView.as_view()),
     path("campaigns/<str:campaign_id>/events", events.CampaignEventsView.as_view()),
     path("campaigns/<str:campaign_id>/refunds", refunds.CampaignRefundsView.as_view()),

@@ -8,6 +8,7 @@ from uuid import UUID
 from campaigns.terms import coupon_terms
 from integrations import registry
 from integrations.base import Access, IssueOrder, PayoutAdapter, Recipient
+from participants.erasing import held_identity
 from rewards.models import BatchItem, IssueAttempt
 
 
@@ -50,10 +51,10 @@ def provider_call(access: Access, item: BatchItem, earlier: Sequence[IssueAttemp
 
 
 def recipient_of(item: BatchItem) -> Recipient:
-    customer = item.reward.customer
+    # An erased person's, as long as an issuing that had begun has to end.
+    person = held_identity(item.reward.customer)
     person_key = registry.provider_of_method(item.batch.method).person_key
-    known_as = {link.provider: link.provider_id for link in customer.provider_customers.all()}
-    return Recipient(customer.email, customer.name or None, known_as.get(person_key))
+    return Recipient(person["email"], person["name"] or None, person["provider_ids"].get(person_key))
 
 
 def _last(attempts: Sequence[IssueAttempt], name: str) -> str | None:

@@ -6,7 +6,7 @@ the second waits for the first one's row lock and then finds the status changed,
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from participants.models import Customer
+from participants.models import Customer, Erasure
 from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
@@ -24,7 +24,7 @@ from referral_rocket.kit.ids import uuid7
 from rewards.errors import InvalidRewardTransition
 from rewards.models import Reward, RewardTransition
 from rewards.payloads import reward_data
-from rewards.states import REWARD_TRANSITIONS, RewardStatus
+from rewards.states import OPEN_STATUSES, REWARD_TRANSITIONS, RewardStatus
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,7 @@ ON CONFLICT (campaign_id, currency, status) DO UPDATE SET
     amount = totals.amount + excluded.amount,
     target = totals.target + excluded.target
 """
+
 
 _Changes = dict[tuple[UUID, str, str], list[int]]
 _put_off: ContextVar["_PutOff | None"] = ContextVar("totals_put_off", default=None)
@@ -357,12 +358,18 @@ def _record(organization: Organization, steps: Sequence[_Step], actor: str, chan
         )
         for step in steps
     )
-    external_ids = dict(
-        Customer.objects.filter(pk__in={step.reward.customer_id for step in steps}).values_list("pk", "external_id")
-    )
-    happenings = [_happening(step, external_ids.get(step.reward.customer_id)) for step in steps]
+    people = Customer.objects.only("external_id", "erased_at").in_bulk({step.reward.customer_id for step in steps})
+    happenings = [_happening(step, people[step.reward.customer_id].external_id) for step in steps]
     record(organization=organization, actor=actor, at=at, happenings=happenings)
+    _look_at_erased(steps, {pk for pk, person in people.items() if person.erased_at is not None})
     _add_up(organization, steps, changes)
+
+
+def _look_at_erased(steps: Sequence[_Step], erased: Set[UUID]) -> None:
+    """What is open for an erased person, by whatever way, is found and ended by the sweep (erasing.py)."""
+    opened = {step.reward.customer_id for step in steps if step.after in OPEN_STATUSES} & erased
+    if opened:
+        Erasure.objects.filter(customer__in=opened).update(finished_at=None)
 
 
 def _happening(step: _Step, external_id: str | None) -> Happening:

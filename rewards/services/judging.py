@@ -86,6 +86,7 @@ class Judge:
         self.rules: dict[UUID, list[RewardRule]] = defaultdict(list)
         self.statuses: dict[UUID, list[CampaignStatusChange]] = defaultdict(list)
         self.barred: frozenset[UUID] = frozenset()
+        self.erased: frozenset[UUID] = frozenset()
 
     def load(self, *, campaign_ids: set[UUID], participant_ids: set[UUID]) -> None:
         self.campaigns = Campaign.objects.in_bulk(campaign_ids)
@@ -107,9 +108,13 @@ class Judge:
         self._lock(ids | {each for each in referrers if each is not None})
         late = {person.referred_by_id for person in self.participants.values() if person.pk in ids}
         self._lock(each for each in late if each is not None and each not in self.participants)
-        self.barred = frozenset(
-            person.pk for person in self.participants.values() if person.banned_at or person.customer.erased_at
+        # Read once more under the locks: what a statement that waited for a lock joins to the row is older than it.
+        self.erased = frozenset(
+            Participant.objects.filter(pk__in=self.participants, customer__erased_at__isnull=False).values_list(
+                "pk", flat=True
+            )
         )
+        self.barred = self.erased | {person.pk for person in self.participants.values() if person.banned_at}
 
     def _lock(self, ids: Iterable[UUID]) -> None:
         people = (
@@ -253,6 +258,7 @@ class Judge:
             attributed_at=participant.attributed_at,
             own_code=own_code,
             barred=self.barred,
+            erased=participant.pk in self.erased,
         )
 
     def _result(self, event: QualifyingEvent, verdicts: Sequence[tuple[RewardRule, Verdict]]) -> EventResult:

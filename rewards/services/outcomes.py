@@ -11,7 +11,7 @@ from django.db.models import F
 from integrations.base import Exchange, IssueResult
 from integrations.errors import ConnectionNeedsAttention
 from integrations.registry import provider_of_method
-from participants.errors import IdTaken
+from participants.errors import IdTaken, PersonErased
 from participants.services import provider_customer_link
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
@@ -191,6 +191,8 @@ def _learn_recipients(organization: Organization, answers: Sequence[Answered]) -
         except IdTaken as taken:
             # Two of the tenant's customers are one at the provider. The reward is issued all the same.
             log.warning("provider_customer_shared", reward=str(reward.pk), message=taken.message)
+        except PersonErased:
+            log.info("recipient_erased_meanwhile", reward=str(reward.pk))
 
 
 def needs_attention(answers: Sequence[Answered]) -> ConnectionNeedsAttention | None:

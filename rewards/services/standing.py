@@ -1,8 +1,9 @@
 """Loads what the past says about the people of a claim of events: a fixed number of queries, however many events."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -24,19 +25,35 @@ JOIN participants_qualifyingevent AS event ON event.participant_id = wanted.part
     AND event.undone_at IS NULL AND event.type = campaign.qualifying_event
     AND coalesce(event.currency, campaign.currency) = campaign.currency
     AND coalesce(event.amount, 0) >= wanted.threshold AND coalesce(event.net_amount, 1) > 0
-    AND NOT event.id = ANY(%s::uuid[])
+    AND NOT event.id = ANY(%s::uuid[]) AND (%s::timestamptz IS NULL OR event.occurred_at < %s)
 GROUP BY 1, 2
 """
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One campaign's part of a claim: its rules, and the people that its new events concern."""
+    """One campaign's part of a claim: its rules, and the people that its new events concern.
+
+    With `before`, only what occurred before that time counts, and the budget is left out.
+    """
 
     campaign: Campaign
     rules: Sequence[RewardRule]
     participants: Sequence[Participant]
     new_events: Sequence[UUID]
+    before: datetime | None = None
+
+    @property
+    def events(self) -> Q:
+        """What counts, as a condition on events."""
+        found = Q(type=self.campaign.qualifying_event, undone_at__isnull=True)
+        return found if self.before is None else found & Q(occurred_at__lt=self.before)
+
+    @property
+    def rewards(self) -> Q:
+        """What counts, as a condition on rewards."""
+        found = Q(target_amount__gt=0, event__isnull=False)
+        return found if self.before is None else found & Q(event__occurred_at__lt=self.before)
 
 
 def load(scene: Scene, zone: ZoneInfo) -> Standing:
@@ -51,15 +68,15 @@ def load(scene: Scene, zone: ZoneInfo) -> Standing:
     if any(rule.tiers or rule.every_n_referrals for rule in scene.rules):
         # The buyers' own too: a tier may be for whoever has referred enough people, and buys.
         _load_referrals(standing, scene, [*people, *referrers])
-    _load_first_rewarded(standing, people, rule_ids)
+    _load_first_rewarded(standing, scene, people, rule_ids)
     counted = {
         rule.rule_id
         for rule in scene.rules
         if rule.every_n_referrals or rule.max_rewards_per_participant or rule.max_amount_per_month
     }
     if counted:
-        _load_given(standing, {*people, *referrers}, counted, zone)
-    if scene.campaign.budget is not None:
+        _load_given(standing, scene, {*people, *referrers}, counted, zone)
+    if scene.campaign.budget is not None and scene.before is None:
         standing.budget_used = budget_used(scene.campaign.pk)
     return standing
 
@@ -75,19 +92,22 @@ def _load_paid(standing: Standing, scene: Scene, people: Sequence[UUID]) -> None
     with connection.cursor() as cursor:
         cursor.execute(
             _PAID,
-            [[pair[0] for pair in pairs], [pair[1] for pair in pairs], scene.campaign.pk, list(scene.new_events)],
+            [
+                [pair[0] for pair in pairs],
+                [pair[1] for pair in pairs],
+                scene.campaign.pk,
+                list(scene.new_events),
+                scene.before,
+                scene.before,
+            ],
         )
         for person, threshold, count in cursor.fetchall():
             standing.paid[person, threshold] = count
 
 
-def _counting(scene: Scene) -> "Mapping[str, object]":
-    return {"type": scene.campaign.qualifying_event, "undone_at__isnull": True}
-
-
 def _load_spent(standing: Standing, scene: Scene, people: Sequence[UUID]) -> None:
     rows = (
-        QualifyingEvent.objects.filter(participant__in=people, currency=scene.campaign.currency, **_counting(scene))
+        QualifyingEvent.objects.filter(scene.events, participant__in=people, currency=scene.campaign.currency)
         .exclude(pk__in=scene.new_events)
         .values_list("participant")
         .annotate(Sum("net_amount"))
@@ -98,9 +118,9 @@ def _load_spent(standing: Standing, scene: Scene, people: Sequence[UUID]) -> Non
 def _load_referrals(standing: Standing, scene: Scene, referrers: Sequence[UUID]) -> None:
     rows = (
         QualifyingEvent.objects.filter(
+            scene.events,
             Q(currency=scene.campaign.currency) | Q(currency__isnull=True),
             participant__referred_by__in=referrers,
-            **_counting(scene),
         )
         .exclude(pk__in=scene.new_events)
         .exclude(net_amount=0)
@@ -112,20 +132,20 @@ def _load_referrals(standing: Standing, scene: Scene, referrers: Sequence[UUID])
             standing.referrals[referrer].add(referred)
 
 
-def _load_first_rewarded(standing: Standing, people: Sequence[UUID], rule_ids: Iterable[UUID]) -> None:
+def _load_first_rewarded(standing: Standing, scene: Scene, people: Sequence[UUID], rule_ids: Iterable[UUID]) -> None:
     rows = (
-        Reward.objects.filter(event__participant__in=people, rule__rule_id__in=rule_ids, target_amount__gt=0)
+        Reward.objects.filter(scene.rewards, event__participant__in=people, rule__rule_id__in=rule_ids)
         .values_list("rule__rule_id", "event__participant")
         .annotate(Min("event__occurred_at"))
     )
     standing.first_rewarded.update({(rule_id, person): first for rule_id, person, first in rows})
 
 
-def _load_given(standing: Standing, people: Iterable[UUID], rule_ids: Iterable[UUID], zone: ZoneInfo) -> None:
+def _load_given(
+    standing: Standing, scene: Scene, people: Iterable[UUID], rule_ids: Iterable[UUID], zone: ZoneInfo
+) -> None:
     rows = (
-        Reward.objects.filter(
-            participant__in=people, rule__rule_id__in=rule_ids, target_amount__gt=0, event__isnull=False
-        )
+        Reward.objects.filter(scene.rewards, participant__in=people, rule__rule_id__in=rule_ids)
         .values("rule__rule_id", "participant", month=TruncMonth("event__occurred_at", tzinfo=zone))
         .annotate(count=Count("id"), total=Sum("target_amount"))
     )

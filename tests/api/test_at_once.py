@@ -71,6 +71,31 @@ def test_a_reward_is_confirmed_once(transactional_db: None, scene: Scene) -> Non
     assert len(scene.api.get(f"{path}/history")["data"]) == 2
 
 
+def test_of_fifty_confirmations_with_different_amounts_one_counts(transactional_db: None, scene: Scene) -> None:
+    path = f"/rewards/{scene.earn()['reward_id']}"
+    answers: list[Any] = at_once(
+        50, lambda number: scene.api.call("PATCH", path, {"status": "AVAILABLE", "amount": 1000 + number})
+    )
+
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 409: 49}
+    (won,) = [answer.json() for answer in answers if answer.status_code == 200]
+    refused = {problem(answer.json()) for answer in answers if answer.status_code == 409}
+    assert refused <= {("invalid_transition",), ("being_issued",)}
+    reward = scene.api.get(path)
+    assert (reward["status"], reward["amount"]) == ("AVAILABLE", won["amount"])
+    assert reward["amount"] + reward["remainder_amount"] == 1200
+    assert [step["amount_after"] for step in scene.api.get(f"{path}/history")["data"]] == [won["amount"], 1200]
+
+
+def test_a_gift_under_one_reference_is_given_once(transactional_db: None, scene: Scene) -> None:
+    body = {"participant_id": scene.ben["participant_id"], "amount": 500, "reason": "sorry", "external_ref": "t_9"}
+    answers: list[Any] = at_once(20, lambda number: scene.api.call("POST", "/rewards", body))
+
+    assert Counter(answer.status_code for answer in answers) == {201: 1, 200: 19}
+    assert len({answer.json()["reward_id"] for answer in answers}) == 1
+    assert len(scene.api.get("/rewards")["data"]) == 1
+
+
 def test_the_same_person_joins_once(transactional_db: None, scene: Scene) -> None:
     body = {"email": "new@example.com"}
     answers: list[Any] = at_once(10, lambda number: scene.api.call("POST", scene.participants, body))

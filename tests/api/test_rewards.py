@@ -118,6 +118,28 @@ def test_a_gift_that_is_wrong_is_not_given(
     assert scene.api.get("/rewards")["data"] == []
 
 
+def test_an_external_ref_is_given_once(scene: Scene) -> None:
+    body = {"participant_id": scene.ben["participant_id"], "amount": 500, "reason": "sorry", "external_ref": "t_9"}
+    given = scene.api.post("/rewards", body)
+
+    assert scene.api.post("/rewards", {**body, "reason": "again"}, expect=200) == given
+    for change in ({"amount": 501}, {"participant_id": scene.ann["participant_id"]}):
+        answer = scene.api.post("/rewards", {**body, **change}, expect=409)
+        assert problem(answer) == ("external_ref_conflict",)
+    assert scene.api.get("/rewards")["data"] == [given]
+    other = scene.api.post("/rewards", {**body, "external_ref": "t_10"})
+    assert other["reward_id"] != given["reward_id"]
+
+
+def test_a_cut_gift_is_recognised_by_what_was_asked_for(scene_with: Callable[..., Scene]) -> None:
+    scene = scene_with(budget=300)
+    body = {"participant_id": scene.ben["participant_id"], "amount": 500, "reason": "sorry", "external_ref": "t_9"}
+    given = scene.api.post("/rewards", body)
+    assert (given["amount"], given["uncut_amount"]) == (300, 500)
+
+    assert scene.api.post("/rewards", body, expect=200) == given
+
+
 def test_a_gift_counts_against_the_budget(scene_with: Callable[..., Scene]) -> None:
     scene = scene_with(budget=600)
     body = {"participant_id": scene.ben["participant_id"], "amount": 400, "reason": "sorry"}

@@ -301,3 +301,37 @@ def test_queries_do_not_grow(marketer: Visitor, campaign: Campaign, ada: Partici
         factories.event(factories.participant(campaign, referred_by=ada))
         factories.event(ada)
     assert marketer.queries("participant", ada.pk) == before
+
+
+def test_a_person_is_erased_by_a_typed_word(marketer: Visitor, ada: Participant, bob: Participant) -> None:
+    factories.event(bob)
+    page = text(marketer.get("participant", ada.pk))
+    assert "Erase this person" in page
+
+    refused = marketer.post("participant_erase", ada.pk, confirmation="erase")
+    assert said(refused) == ["Nothing was erased: type ERASE to confirm."]
+    with tenant(ada.organization):
+        assert Reward.objects.get(participant=ada).status == RewardStatus.PENDING
+
+    answer = marketer.post("participant_erase", ada.pk, confirmation="ERASE")
+
+    with tenant(ada.organization):
+        ada.customer.refresh_from_db()
+        assert Reward.objects.get(participant=ada).reason == "participant_erased"
+    assert said(answer)[-1:] == [
+        f"Erased in all campaigns. What was issued stays on record as {ada.customer.pseudonym}."
+    ]
+    page = text(marketer.get("participant", ada.pk))
+    assert ada.customer.pseudonym in page
+    assert "ada@example.com" not in page
+    assert "Erase this person" not in page
+
+
+def test_a_viewer_may_not_erase(organization: Organization, ada: Participant) -> None:
+    viewer = member(organization, Role.VIEWER)
+
+    assert "Erase this person" not in text(viewer.get("participant", ada.pk))
+    assert viewer.post("participant_erase", ada.pk, confirmation="ERASE").status_code == 403
+    with tenant(organization):
+        ada.customer.refresh_from_db()
+    assert ada.customer.erased_at is None

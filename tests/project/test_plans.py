@@ -30,16 +30,18 @@ from referral_rocket.kit.clock import wall
 from referral_rocket.kit.leases import Lease
 from rewards import selectors
 from rewards.due import DueFilter, due_rows, free_sum, rewards_of_row
-from rewards.models import BatchItem
+from rewards.models import BatchItem, IssueAttempt, Reward
 from rewards.services import issuing
 from rewards.services.batches import Selection, batch_plan
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
+from rewards.services.erasing import erasures_finish_everywhere
 from rewards.services.lanes import Lane, next_lane
 from rewards.services.recognising import payments_recognise
 from rewards.services.releasing import release
 from rewards.services.reversing import _event_and_payment
 from rewards.services.standing import Scene, load
+from rewards.states import OPEN_STATUSES
 from tests.project.crowd import BIG, gather
 from webhooks.inbound import dispatch
 from webhooks.inbound.models import InboundEvent
@@ -113,6 +115,13 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         "a customer by the provider's id": lambda: ProviderCustomer.objects.filter(
             provider="stripe", provider_id="cus_4101"
         ).first(),
+        "whether somebody was erased": lambda: list(Customer.objects.filter(erased_hash="none")),
+        "rewards that somebody leaves": lambda: list(
+            Reward.objects.filter(customer=customer, status__in=OPEN_STATUSES).order_by("pk")
+        ),
+        "attempts that somebody leaves": lambda: IssueAttempt.objects.filter(
+            reward__in=Reward.objects.filter(customer=customer)
+        ).update(recipient_provider_id=None),
         "events": lambda: list(events().order_by("-id")[:PAGE]),
         "events of a campaign": lambda: list(events().filter(campaign=campaign).order_by("-id")[:PAGE]),
         "events by transaction": lambda: list(events().filter(transaction_id="order_4101").order_by("-id")[:PAGE]),
@@ -183,6 +192,7 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "a share link": lambda: shared_link("CODE4101"),
         "sweep of inbound events": lambda: dispatch._next_organization(set()),
         "sweep of batches": next_lane,
+        "sweep of erasures": erasures_finish_everywhere,
         "sweep of holding periods": lambda: release(organization=organization),
     }
 

@@ -1,15 +1,15 @@
 """`/campaigns`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from rest_framework.request import Request
 
-from campaigns.models import CampaignStatus, CouponDuration, CouponKind, FulfilmentKind
-from campaigns.selectors import campaigns
-from campaigns.services import campaign_create, campaign_update, terms_of
+from campaigns.models import CampaignStatus, CouponDuration, CouponKind, FulfilmentKind, RewardRule
+from campaigns.selectors import campaigns, current_rules
+from campaigns.services import campaign_create, campaign_update, rules_proposed, terms_of
 from campaigns.terms import CAMPAIGN_FIELDS, CampaignTerms, RuleTerms
 from participants.selectors import events
 from referral_rocket.accounts.models import Scope
@@ -18,9 +18,12 @@ from referral_rocket.api.fields import Paging
 from referral_rocket.api.operations import operation
 from referral_rocket.api.pagination import page
 from referral_rocket.api.payloads import campaigns as payloads
+from referral_rocket.api.payloads.dry_runs import dry_run as dry_run_payload
 from referral_rocket.api.resources.lookup import campaign_of
 from referral_rocket.api.shapes.campaigns import CampaignChange, CampaignNew, CampaignShape
+from referral_rocket.api.shapes.dry_runs import CampaignDryRunShape, DryRunNew
 from referral_rocket.api.views import ApiView
+from rewards.dry_run import dry_run
 
 # Where the API nests what the terms have flat.
 _NESTED = {
@@ -90,6 +93,27 @@ class CampaignView(ApiView):
             has_event=events().filter(campaign=campaign).exists(),
         )
         return Answer(200, payloads.campaign(campaign_of(campaign_id)))
+
+
+class CampaignDryRunView(ApiView):
+    @operation(
+        "campaign_dry_run",
+        "What rules would have given, beside what was given",
+        scope=Scope.READ,
+        takes=DryRunNew,
+        answers={200: CampaignDryRunShape},
+        refuses={422: ["too_many_events"]},
+        about="Asks the rules about the events on record, in their order; nothing is stored. A refund counts as if nothing "
+        "had been issued before it.",
+    )
+    def post(self, request: Request, campaign_id: UUID) -> Answer:
+        campaign = campaign_of(campaign_id)
+        rules: Sequence[RewardRule] = current_rules(campaign)
+        if "rules" in self.given:
+            asked = _rules(self.given["rules"])
+            rules = rules_proposed(organization=self.organization, campaign=campaign, rules=asked)
+        found = dry_run(organization=self.organization, campaign=campaign, rules=rules, since=self.given["since"])
+        return Answer(200, dry_run_payload(found))
 
 
 def _terms(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from referral_rocket.api.shapes.people import (
 )
 from referral_rocket.api.views import ApiView
 from referral_rocket.kit import clock
+from rewards.services.erasing import person_erase
 
 
 class CampaignParticipantsView(ApiView):
@@ -54,8 +55,9 @@ class CampaignParticipantsView(ApiView):
         "Make a person a participant",
         takes=ParticipantNew,
         answers={201: ParticipantShape, 200: ParticipantShape},
-        refuses={409: ["id_taken"], 422: ["unknown_referral_code", "self_referral"]},
-        about="`referral_code` names the referrer. A known e-mail answers 200 with that participant, unchanged.",
+        refuses={409: ["id_taken", "participant_erased"], 422: ["unknown_referral_code", "self_referral"]},
+        about="`referral_code` names the referrer. A known e-mail answers 200 with that participant, unchanged. Somebody "
+        "who was erased before joins without a referrer.",
     )
     def post(self, request: Request, campaign_id: UUID) -> Answer:
         campaign = campaign_of(campaign_id)
@@ -85,7 +87,10 @@ class ParticipantView(ApiView):
         "Change a participant",
         takes=ParticipantChange,
         answers={200: ParticipantShape},
-        refuses={409: ["id_taken", "referral_refused"], 422: ["unknown_referral_code", "self_referral"]},
+        refuses={
+            409: ["id_taken", "referral_refused", "participant_erased"],
+            422: ["unknown_referral_code", "self_referral"],
+        },
         about="Name, external id and provider ids are the customer's, and so change in each of its campaigns.",
     )
     def patch(self, request: Request, participant_id: UUID) -> Answer:
@@ -112,6 +117,19 @@ class ParticipantView(ApiView):
                 at=clock.now(self.organization),
             )
         return Answer(200, payloads.participant(participant_of(participant_id)))
+
+    @operation(
+        "participant_erase",
+        "Erase a person",
+        answers={204: None},
+        about="Erases the customer in all campaigns: unissued rewards are CANCELED (`participant_erased`), one being issued "
+        "ends first, issued rewards and deductions stay under a pseudonym, open deductions are written off. What others "
+        "earned through this person stands. Erasing again changes nothing.",
+    )
+    def delete(self, request: Request, participant_id: UUID) -> Answer:
+        participant = participant_of(participant_id)
+        person_erase(organization=self.organization, customer_id=participant.customer_id, actor=self.actor)
+        return Answer(204)
 
 
 def _known(campaign: Campaign, email: str) -> Participant | None:

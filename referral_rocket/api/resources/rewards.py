@@ -32,6 +32,7 @@ from rewards.services.confirming import (
     reward_confirm,
     reward_deduct,
     reward_give,
+    reward_give_once,
     reward_reject,
 )
 from rewards.states import RewardStatus
@@ -73,23 +74,29 @@ class RewardsView(ApiView):
         "reward_give",
         "Give a one-time reward",
         takes=RewardNew,
-        answers={201: RewardShape},
-        refuses={422: ["unknown_participant", "budget_exhausted"]},
-        about="Goodwill or an adjustment, due at once, or with the next aggregate where the campaign makes some. It is cut to what is left of the campaign's budget; 422 where nothing is.",
+        answers={201: RewardShape, 200: RewardShape},
+        refuses={409: ["external_ref_conflict"], 422: ["unknown_participant", "budget_exhausted"]},
+        about="Goodwill or an adjustment, due at once, or with the next aggregate where the campaign makes some. It is cut "
+        "to what is left of the campaign's budget; 422 where nothing is. An `external_ref` is given once in the "
+        "organization: the same again answers 200 with the first one's reward.",
     )
     def post(self, request: Request) -> Answer:
         participant = participants().filter(pk=self.given["participant_id"]).first()
         if participant is None:
             raise impossible("unknown_participant", "There is no such participant.", "participant_id")
-        given = reward_give(
+        asked = {name: self.given[name] for name in ("amount", "reason")}
+        external_ref = self.given.get("external_ref")
+        if external_ref is None:
+            reward = reward_give(organization=self.organization, participant=participant, actor=self.actor, **asked)
+            return Answer(201, payloads.reward(reward_of(reward.pk)))
+        given = reward_give_once(
             organization=self.organization,
             participant=participant,
-            amount=self.given["amount"],
-            reason=self.given["reason"],
-            external_ref=self.given.get("external_ref"),
             actor=self.actor,
+            external_ref=external_ref,
+            **asked,
         )
-        return Answer(201, payloads.reward(reward_of(given.pk)))
+        return Answer(201 if given.created else 200, payloads.reward(reward_of(given.reward.pk)))
 
 
 class RewardView(ApiView):

@@ -23,6 +23,7 @@ from referral_rocket.api.fields import (
 from referral_rocket.api.shapes.people import EMAIL_LENGTH
 from referral_rocket.api.shapes.rewards import RewardShape
 from referral_rocket.kit.money import MAXIMUM_AMOUNT
+from rewards.rules import DECISION_CODES
 
 PURCHASE = "purchase"
 _SOURCES = [*Source.values, *(slug.upper() for slug, provider in PROVIDERS.items() if provider.receives_payments)]
@@ -86,11 +87,7 @@ class EventFilters(Paging):
 class DecisionShape(serializers.Serializer[object]):
     rule_id = serializers.UUIDField()
     outcome = serializers.ChoiceField(choices=["REWARDED", "NOT_REWARDED"])
-    code = serializers.CharField(
-        help_text="rewarded, budget_cut, budget_exhausted, below_min_purchase, below_min_count, below_min_total, "
-        "cap_reached, already_rewarded, not_referred, self_referral, outside_attribution_window, currency_mismatch, "
-        "condition_not_met, other_event_type, zero_amount, in_review, held_for_fraud."
-    )
+    code = serializers.ChoiceField(choices=DECISION_CODES)
     message = serializers.CharField()
     reward_id = serializers.UUIDField(allow_null=True)
 

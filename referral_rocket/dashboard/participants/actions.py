@@ -21,7 +21,11 @@ from referral_rocket.kit.money import format_money
 from rewards.errors import EventNotUndoable, EventRefused, InvalidReward, TransactionConflict
 from rewards.services.confirming import reward_give
 from rewards.services.earning import DUPLICATE, EventReport, EventResult, event_record
+from rewards.services.erasing import person_erase
 from rewards.services.undoing import event_undo
+
+# Typed before a person is erased (templates/participants/dialogs.html): it can't be undone.
+ERASE_WORD = "ERASE"
 
 
 @require_POST
@@ -150,6 +154,18 @@ def unban(request: Any, participant_id: UUID) -> HttpResponse:
     participant = participant_or_404(participant_id)
     participant_unban(organization=request.organization, participant=participant, actor=request.actor)
     messages.success(request, f"{participant.customer} can earn again.")
+    return _back(request, participant)
+
+
+@require_POST
+@requires(Ability.RUN_CAMPAIGNS)
+def erase(request: Any, participant_id: UUID) -> HttpResponse:
+    participant = participant_or_404(participant_id)
+    if request.POST.get("confirmation") != ERASE_WORD:
+        messages.error(request, f"Nothing was erased: type {ERASE_WORD} to confirm.")
+        return _back(request, participant)
+    customer = person_erase(organization=request.organization, customer_id=participant.customer_id, actor=request.actor)
+    messages.success(request, f"Erased in all campaigns. What was issued stays on record as {customer.pseudonym}.")
     return _back(request, participant)
 
 

@@ -15,5 +15,6 @@ participants = [
     path("participants/<uuid:participant_id>/referrer/", actions.referrer_set, name="referrer_set"),
     path("participants/<uuid:participant_id>/ban/", actions.ban, name="participant_ban"),
     path("participants/<uuid:participant_id>/unban/", actions.unban, name="participant_unban"),
+    path("participants/<uuid:participant_id>/erase/", actions.erase, name="participant_erase"),
     path("events/<uuid:event_id>/undo/", actions.undo_event, name="event_undo"),
 ]

@@ -1,0 +1,94 @@
+"""Erasing a person: what identifies them goes, what explains money stays under a pseudonym (ADR 7).
+
+`rewards.services.erasing` calls this inside the transaction in which the person's rewards end.
+"""
+
+import secrets
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from participants.models import (
+    Customer,
+    Erasure,
+    ErasureKey,
+    Participant,
+    Payment,
+    ProviderCustomer,
+    QualifyingEvent,
+)
+from referral_rocket.accounts.models import Organization
+from referral_rocket.kit import clock
+from referral_rocket.kit.signing import hex_signature
+
+
+def customer_lock(customer_id: UUID) -> Customer:
+    """The customer under lock, after all its participants in key order: where events of this person are kept apart."""
+    list(
+        Participant.objects.select_for_update(no_key=True)
+        .filter(customer=customer_id)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    # Not FOR UPDATE: whoever has made a row of this customer's takes its key's lock at the commit, and may hold a
+    # reward that is waited for here. The update that takes the full lock comes last, when nothing is waited for.
+    return Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
+
+
+def identity_erase(*, organization: Organization, customer: Customer, actor: str) -> Erasure:
+    """Empty everything by which the customer, held by `customer_lock`, could be known; at once and for good.
+
+    What an issuing under way needs to end is kept with the Erasure, encrypted, until it has ended.
+    """
+    links = ProviderCustomer.objects.filter(customer=customer)
+    provider_ids = dict(links.values_list("provider", "provider_id"))
+    now = clock.wall()
+    erasure = Erasure.objects.create(
+        organization=organization,
+        customer=customer,
+        held={"email": customer.email, "name": customer.name, "provider_ids": provider_ids},
+        actor=actor,
+        requested_at=now,
+    )
+    theirs = Q(customer=customer) | Q(provider_customer_id__in=provider_ids.values(), customer__isnull=True)
+    Payment.objects.filter(theirs).update(email=None, provider_customer_id=None, metadata={})
+    QualifyingEvent.objects.filter(participant__customer=customer).update(metadata={})
+    Participant.objects.filter(customer=customer).exclude(ban_reason="").update(ban_reason="")
+    links.delete()
+    customer.erased_hash = _hash(_key_made(organization), customer.email_key)
+    customer.email = customer.external_id = None
+    customer.name = ""
+    # Never an address, which has an @; unique, since the same person may come back and be erased once more.
+    customer.email_key = f"erased:{customer.pk}"
+    customer.pseudonym = f"Erased person {customer.pk.hex[-8:]}"
+    customer.erased_at = clock.now(organization)
+    customer.save()
+    return erasure
+
+
+def was_erased(organization: Organization, key: str) -> bool:
+    """Whether a person with this e-mail key was ever erased here. At most two queries."""
+    stored = ErasureKey.objects.filter(organization=organization).first()
+    return stored is not None and Customer.objects.filter(erased_hash=_hash(stored.key, key)).exists()
+
+
+def held_identity(customer: Customer) -> dict[str, Any]:
+    """Under what a customer is issued to: `{email, name, provider_ids}`; of an erased one while an issuing ends."""
+    if customer.erased_at is not None:
+        erasure = Erasure.objects.filter(customer=customer).first()
+        held: dict[str, Any] = erasure.held if erasure is not None and erasure.held else {}
+        return {"email": None, "name": "", "provider_ids": {}, **held}
+    provider_ids = {link.provider: link.provider_id for link in customer.provider_customers.all()}
+    return {"email": customer.email, "name": customer.name, "provider_ids": provider_ids}
+
+
+def _key_made(organization: Organization) -> str:
+    # Of two first erasures at once the later one waits for the row and then uses it.
+    made = ErasureKey(organization=organization, key=secrets.token_hex(32))
+    ErasureKey.objects.bulk_create([made], ignore_conflicts=True)
+    return ErasureKey.objects.get(organization=organization).key
+
+
+def _hash(key: str, email: str) -> str:
+    return hex_signature(key, email.encode())
