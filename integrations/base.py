@@ -30,6 +30,7 @@ __all__ = [
     "IssueOutcome",
     "IssueResult",
     "Item",
+    "PastMessage",
     "PaymentJoined",
     "PaymentSeen",
     "PayoutAdapter",
@@ -380,6 +381,15 @@ class PayoutChanged:
 
 
 Fact = PaymentSeen | PaymentJoined | ReversalSeen | CustomerSeen | PayoutChanged | Ignored
+
+
+@dataclass(frozen=True)
+class PastMessage:
+    """What a provider lists of its past, as if it had told us then. `key` is the same however often it is listed."""
+
+    key: str
+    occurred_at: datetime
+    facts: tuple[Fact, ...]
 
 
 class InboundAdapter(Protocol):

@@ -1,9 +1,10 @@
 """How a provider describes itself to the registry, the pages and the API."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
-from integrations.base import Access, AccountCheck, FileFormat, InboundAdapter, PayoutAdapter
+from integrations.base import Access, AccountCheck, FileFormat, InboundAdapter, PastMessage, PayoutAdapter
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,9 @@ class Provider:
     person_key: str
     # Requests a second that the provider allows a connection, by mode (LIVE, TEST); where it is documented.
     requests_per_second: Mapping[str, float]
+    # Everything about payments since a time, as the provider lists it, in any order. Raises the errors of
+    # `integrations.errors`. None where a provider's past can't be listed.
+    payments_since: Callable[[Access, datetime], Iterator[PastMessage]] | None = None
     # The credential that webhooks are verified with, where there is one. It is kept as a webhook secret is: with an
     # overlap when it is replaced, and beyond disconnecting.
     signing_credential: str | None = None

@@ -27,6 +27,7 @@ app.conf.beat_schedule = {
     "endpoint-notices": _every("webhooks.outbound.tasks.tell_of_disabled", 60),
     "outbox": _every("referral_rocket.activity.tasks.hand_on", 5),
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
+    "backfills": _every("webhooks.inbound.tasks.backfill", 10),
     "issuing": _every("rewards.tasks.run_batches", 5),
     "connection-checks": _every("integrations.tasks.check_connections", 5),
     "signing-keys": _every("integrations.tasks.fetch_signing_keys", 5),

@@ -52,6 +52,13 @@ _CONNECTION = {
     "NEEDS_ATTENTION": Wording("Needs attention", "error", "triangle-alert"),
     "DISCONNECTED": Wording("Disconnected", "neutral", "plug"),
 }
+_BACKFILL = {
+    "QUEUED": Wording("Queued", "info", "clock", "About to start, or waiting to ask again"),
+    "READING": Wording("Asking", "info", "loader", "The provider is listing its past"),
+    "JUDGING": Wording("Working", "info", "loader", "What was listed is being gone through"),
+    "FINISHED": Wording("Finished", "success", "circle-check"),
+    "FAILED": Wording("Failed", "error", "circle-x", "Nothing is lost: try again"),
+}
 _ENDPOINT = {
     "ENABLED": Wording("Enabled", "success", "circle-check"),
     "DISABLED": Wording("Disabled", "neutral", "circle-pause"),
@@ -108,6 +115,7 @@ WORDINGS: dict[str, dict[str, Wording]] = {
     "endpoint": _ENDPOINT,
     "delivery": _DELIVERY,
     "inbound": _INBOUND,
+    "backfill": _BACKFILL,
     "reversal": _REVERSAL,
     "waiting": _WAITING_FOR,
     "decision": _DECISION,

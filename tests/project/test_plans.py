@@ -43,8 +43,8 @@ from rewards.services.reversing import _event_and_payment
 from rewards.services.standing import Scene, load
 from rewards.states import OPEN_STATUSES
 from tests.project.crowd import BIG, gather
-from webhooks.inbound import dispatch
-from webhooks.inbound.models import InboundEvent
+from webhooks.inbound import backfilling, dispatch
+from webhooks.inbound.models import Backfill, InboundEvent
 
 # A million rows on a busy machine take their time.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.timeout(900)]
@@ -182,6 +182,7 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         "inbound events of a connection": lambda: list(
             InboundEvent.objects.filter(connection=link).order_by("-id")[:PAGE]
         ),
+        "events of a backfill": lambda: backfilling.progress([Backfill(pk=link.pk)]),
         "inbound events to work off": lambda: dispatch._claim(100),
     }
 
@@ -191,6 +192,7 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
     return {
         "a share link": lambda: shared_link("CODE4101"),
         "sweep of inbound events": lambda: dispatch._next_organization(set()),
+        "sweep of backfills": backfilling._claim,
         "sweep of batches": next_lane,
         "sweep of erasures": erasures_finish_everywhere,
         "sweep of holding periods": lambda: release(organization=organization),

@@ -31,6 +31,7 @@ from referral_rocket.accounts.models import Mode, Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
 from rewards.services.paying import PaymentReversed, payments_count
+from webhooks.inbound.listing import LISTED, facts_of
 from webhooks.inbound.models import InboundEvent, InboundStatus
 
 CLAIM = 100
@@ -76,7 +77,7 @@ def _work_off(organization: Organization) -> int | None:
             if not _lock(organization):
                 return None
             events = _claim(CLAIM)
-            _process(organization, events)
+            process(organization, events)
             return len(events)
     except Exception:
         log.exception("inbound_claim_failed", organization=str(organization.pk))
@@ -87,6 +88,12 @@ def _lock(organization: Organization) -> bool:
     with database.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"inbound:{organization.pk}"])
         return bool(cursor.fetchone()[0])
+
+
+def lock_waiting(organization: Organization) -> None:
+    """The same lock, waited for: for a caller whose work is short and can't be put off."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"inbound:{organization.pk}"])
 
 
 def _claim(limit: int) -> list[InboundEvent]:
@@ -109,7 +116,7 @@ def _one_by_one(organization: Organization) -> int | None:
                 return done
             try:
                 with transaction.atomic():
-                    _process(organization, events)
+                    process(organization, events)
             except Exception as error:
                 log.exception("inbound_event_failed", inbound_event=str(events[0].pk))
                 _put_off(events[0], error)
@@ -143,7 +150,7 @@ class _Reading:
         self.payments.append(payment)
 
 
-def _process(organization: Organization, events: Sequence[InboundEvent]) -> None:
+def process(organization: Organization, events: Sequence[InboundEvent]) -> None:
     """All messages are put together first, then the payments are counted: a code in the last message counts too."""
     readings = [_read(organization, event) for event in events]
     ledger, reversals = _put_together(organization, readings)
@@ -190,7 +197,8 @@ def _read(organization: Organization, event: InboundEvent) -> _Reading:
     inbound = registry.provider_of(event.connection.provider).inbound
     assert inbound is not None
     try:
-        reading.facts = inbound.read(json.loads(bytes(event.body)))
+        payload = json.loads(bytes(event.body))
+        reading.facts = facts_of(payload) if event.event_type == LISTED else inbound.read(payload)
     except UnreadableEvent as error:
         reading.said.append(str(error))
     return reading

@@ -13,6 +13,58 @@ class InboundStatus(models.TextChoices):
     FAILED = "FAILED", "Failed"
 
 
+class BackfillStatus(models.TextChoices):
+    QUEUED = "QUEUED", "Waiting to be begun"
+    READING = "READING", "Asking the provider"
+    JUDGING = "JUDGING", "Working out what it would give"
+    FINISHED = "FINISHED", "Finished"
+    FAILED = "FAILED", "Failed"
+
+
+class Backfill(TenantModel):
+    """The last days of payments of a connected account, taken in as if they had been told. See services.backfilling.
+
+    A dry run stores nothing but its figures: `found` payments in all, of which `known` ones had counted before,
+    `attributed` are somebody's; `sums` and `would_earn` are lists of {currency, number, amount}, in minor units.
+    """
+
+    connection = models.ForeignKey(
+        "integrations.Connection", on_delete=models.PROTECT, related_name="backfills", db_constraint=False
+    )
+    days = models.PositiveSmallIntegerField()
+    since = models.DateTimeField()
+    dry_run = models.BooleanField()
+    status = models.CharField(max_length=8, choices=BackfillStatus, default=BackfillStatus.QUEUED)
+    actor = models.CharField(max_length=80)
+    read = models.PositiveIntegerField(default=0)
+    judged = models.PositiveIntegerField(default=0)
+    found = models.PositiveIntegerField(default=0)
+    known = models.PositiveIntegerField(default=0)
+    attributed = models.PositiveIntegerField(default=0)
+    unreadable = models.PositiveIntegerField(default=0)
+    sums = models.JSONField(default=list)
+    would_earn = models.JSONField(default=list)
+    message = models.CharField(max_length=500, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # When a worker is to deal with it; null once it has ended.
+    next_attempt_at = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    lease_token = models.UUIDField(null=True)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["next_attempt_at"], condition=Q(next_attempt_at__isnull=False), name="backfill_to_do"),
+            models.Index(fields=["connection", "-id"], name="backfill_of_connection"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection"], condition=Q(next_attempt_at__isnull=False), name="backfill_one_at_a_time"
+            )
+        ]
+
+
 class InboundEvent(TenantModel):
     """One event of a provider, once per provider event id, with its raw body."""
 
@@ -29,6 +81,10 @@ class InboundEvent(TenantModel):
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField()
     processed_at = models.DateTimeField(null=True)
+    # The backfill that listed it; null where the provider told of it by itself.
+    backfill = models.ForeignKey(
+        Backfill, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False
+    )
 
     class Meta:
         constraints = [
@@ -38,4 +94,7 @@ class InboundEvent(TenantModel):
             models.Index(fields=["next_attempt_at"], condition=Q(status="RECEIVED"), name="inbound_to_work_off"),
             models.Index(fields=["connection", "-id"], name="inbound_of_connection"),
             models.Index(fields=["organization", "-id"], name="inbound_newest"),
+            models.Index(
+                fields=["backfill", "status"], condition=Q(backfill__isnull=False), name="inbound_of_backfill"
+            ),
         ]

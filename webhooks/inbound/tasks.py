@@ -2,10 +2,16 @@
 
 from celery import shared_task
 
-from webhooks.inbound import dispatch
+from webhooks.inbound import backfilling, dispatch
 
 
 @shared_task
 def work_off() -> int:
     """Make payments, events and rewards of what payment systems posted."""
     return dispatch.run()
+
+
+@shared_task
+def backfill() -> int:
+    """Ask a provider about its past, for the backfill that has waited longest."""
+    return backfilling.run()

@@ -4,6 +4,7 @@ from integrations.description import CredentialField, Method, Provider
 from integrations.providers.stripe import account, keys, words
 from integrations.providers.stripe.credit import StripeCredit
 from integrations.providers.stripe.discounts import StripeDiscount
+from integrations.providers.stripe.history import payments_since
 from integrations.providers.stripe.inbound import READERS, StripePayments
 
 PROVIDER = Provider(
@@ -39,4 +40,5 @@ PROVIDER = Provider(
     person_key="stripe",
     # https://docs.stripe.com/rate-limits: 100 in live mode, 25 in a sandbox and for each endpoint.
     requests_per_second={"LIVE": 25, "TEST": 25},
+    payments_since=payments_since,
 )

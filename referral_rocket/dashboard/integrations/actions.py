@@ -16,8 +16,9 @@ from integrations.tasks import check_connections
 from referral_rocket.accounts.roles import Ability
 from referral_rocket.dashboard import links
 from referral_rocket.dashboard.abilities import requires
-from referral_rocket.dashboard.integrations.connections import connection_or_404, show
+from referral_rocket.dashboard.integrations.connections import show
 from referral_rocket.dashboard.integrations.forms import CredentialsForm, SecretForm, SettingsForm
+from referral_rocket.dashboard.integrations.lookup import connection_or_404
 from referral_rocket.kit.nudges import nudge
 
 # What has to be typed before a connection is cut.

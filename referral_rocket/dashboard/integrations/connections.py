@@ -9,14 +9,16 @@ from uuid import UUID
 
 from django.db.models import Count
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from integrations.description import Provider
 from integrations.models import Connection, ConnectionStatus
 from integrations.registry import PROVIDERS, provider_of
 from integrations.selectors import connections, webhook_url
+from referral_rocket.dashboard.integrations import backfills
 from referral_rocket.dashboard.integrations.forms import CredentialsForm, SecretForm, SettingsForm
+from referral_rocket.dashboard.integrations.lookup import connection_or_404
 from referral_rocket.dashboard.methods import is_sandbox_of
 from referral_rocket.dashboard.pagination import page_by_id
 from referral_rocket.kit import clock
@@ -52,11 +54,6 @@ def integration_list(request: Any) -> HttpResponse:
     return render(request, "integrations/list.html", {"cards": cards, "gone": gone})
 
 
-def connection_or_404(connection_id: UUID) -> Connection:
-    found: Connection = get_object_or_404(Connection, pk=connection_id)
-    return found
-
-
 @require_safe
 def connection(request: Any, connection_id: UUID) -> HttpResponse:
     return show(request, connection_or_404(connection_id))
@@ -87,6 +84,9 @@ def show(request: Any, connection: Connection, *, opened: str = "", status: int 
         "secret_form": SecretForm(provider=provider),
         "settings_form": SettingsForm(provider=provider, now=connection.settings),
         "settings": [(field.label, _shown(connection.settings.get(field.name))) for field in provider.setting_fields],
+        # Said here: a template would call the function.
+        "lists_past": provider.payments_since is not None,
+        **(backfills.shown(connection) if provider.payments_since else {}),
         **forms,
     }
     return render(request, "integrations/connection.html", context, status=status)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from referral_rocket.dashboard.integrations import actions, connecting, connections, inbound
+from referral_rocket.dashboard.integrations import actions, backfills, connecting, connections, inbound
 
 integrations = [
     path("integrations/", connections.integration_list, name="integrations"),
@@ -14,6 +14,13 @@ integrations = [
     path("integrations/<uuid:connection_id>/credentials/", actions.credentials, name="connection_credentials"),
     path("integrations/<uuid:connection_id>/settings/", actions.settings, name="connection_settings"),
     path("integrations/<uuid:connection_id>/disconnect/", actions.disconnect, name="connection_disconnect"),
+    path("integrations/<uuid:connection_id>/backfill/", backfills.backfill_runs, name="backfill_runs"),
+    path("integrations/<uuid:connection_id>/backfill/dry-run/", backfills.dry_run, name="backfill_dry_run"),
+    path(
+        "integrations/<uuid:connection_id>/backfill/<uuid:backfill_id>/import/",
+        backfills.take_in,
+        name="backfill_import",
+    ),
     path("integrations/events/<uuid:event_id>/", inbound.inbound_event, name="inbound_event"),
     path("integrations/events/<uuid:event_id>/replay/", inbound.replay, name="inbound_replay"),
 ]
