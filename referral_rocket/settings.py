@@ -227,6 +227,8 @@ PROVIDER_API_BASES = {
     name.lower(): env.str(f"{name}_API_BASE", default="").rstrip("/") or None
     for name in ("STRIPE", "SHOPIFY", "TREMENDOUS", "PAYPAL", "WISE", "RAZORPAY", "CASHFREE")
 }
+# The columns of Wise's batch file, where its template isn't the one for e-mail addresses (providers/wise/payment_file.py).
+WISE_FILE_COLUMNS = env.list("WISE_FILE_COLUMNS", default=[])
 WEBHOOK_ALLOWED_PRIVATE_NETWORKS = env.list("WEBHOOK_ALLOWED_PRIVATE_NETWORKS", default=[])
 # Who is handed what happened: functions that activity/outbox.py calls, each in the transaction that empties the outbox.
 ACTIVITY_CONSUMERS = ["webhooks.outbound.fanout.consume"]

@@ -4,6 +4,7 @@ from integrations.description import CredentialField, Method, Provider
 from integrations.providers.paypal import certificates, keys, words
 from integrations.providers.paypal.adapter import PayPalPayouts
 from integrations.providers.paypal.inbound import EVENTS, PayPalInbound
+from integrations.providers.paypal.payment_file import PayPalFile
 
 _payouts = PayPalPayouts()
 
@@ -17,7 +18,10 @@ PROVIDER = Provider(
         CredentialField("webhook_id", "Webhook ID", words.WEBHOOK_ID_HELP, secret=False, required=False),
     ),
     setting_fields=(),
-    methods=(Method("PAYPAL", words.LABEL, words.EXPLANATION, _payouts),),
+    methods=(
+        Method("PAYPAL", words.LABEL, words.EXPLANATION, _payouts),
+        Method("PAYPAL_FILE", words.FILE_LABEL, words.FILE_EXPLANATION, file=PayPalFile()),
+    ),
     inbound=PayPalInbound(),
     receives_payments=False,
     check=_payouts.check,

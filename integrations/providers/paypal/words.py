@@ -6,6 +6,8 @@ LABEL = "Send rewards with PayPal"
 EXPLANATION = (
     "Pays each reward to the person's PayPal account. Somebody without one gets a mail and has 30 days to claim it."
 )
+FILE_LABEL = "Pay with a file for PayPal"
+FILE_EXPLANATION = "A mass-payment file for you to upload in PayPal. Afterwards you upload PayPal's report here, and each reward is marked."
 CLIENT_ID_HELP = "Apps & Credentials in PayPal's developer dashboard. The app needs the feature Payouts."
 SECRET_HELP = "The secret key beside the client ID. Live and sandbox have their own."  # noqa: S105 - a sentence
 WEBHOOK_ID_HELP = (

@@ -4,6 +4,7 @@ from integrations.description import CredentialField, Method, Provider, SettingF
 from integrations.providers.wise import keys, words
 from integrations.providers.wise.adapter import WiseTransfers
 from integrations.providers.wise.inbound import EVENTS, WiseInbound, trusted_key
+from integrations.providers.wise.payment_file import WiseFile
 
 _transfers = WiseTransfers()
 
@@ -16,7 +17,10 @@ PROVIDER = Provider(
         SettingField("profile_id", "Profile", words.PROFILE_HELP, pattern=r"\d{1,15}", shape=words.PROFILE_SHAPE),
         SettingField("source_currency", "Paid from", words.SOURCE_HELP, pattern=r"[A-Z]{3}", shape=words.SOURCE_SHAPE),
     ),
-    methods=(Method("WISE", words.LABEL, words.EXPLANATION, _transfers),),
+    methods=(
+        Method("WISE", words.LABEL, words.EXPLANATION, _transfers),
+        Method("WISE_FILE", words.FILE_LABEL, words.FILE_EXPLANATION, file=WiseFile()),
+    ),
     inbound=WiseInbound(),
     receives_payments=False,
     check=_transfers.check,

@@ -18,6 +18,11 @@ SOURCE_SHAPE = "A currency is three capital letters."
 
 NO_SETTINGS = "Say under Integrations which Wise profile pays, and from which currency."
 NO_ADDRESS = "There is no e-mail address to pay to. Add one, or choose another method."
+NO_SAVED_RECIPIENT = (
+    "There is no number of a recipient saved in Wise. Add it on the participant's page, or choose another method."
+)
+FILE_LABEL = "Pay with a file for Wise"
+FILE_EXPLANATION = "A batch payment file for you to upload in Wise. Afterwards you upload Wise's statement here, and each reward is marked."
 NO_NAME = (
     "Wise needs the person's full name, first and last. Add it on the participant's page, or choose another method."
 )

@@ -101,12 +101,13 @@ class PayPalControl:
             body = wanted["body"].encode()
         else:
             (item,) = self._items(wanted["sender_item_id"])
-            body = json.dumps(_event(item, base)).encode()
+            body = json.dumps(event_of(item, base)).encode()
         told = self._signer.tell(wanted["url"], body, wanted["webhook_id"], base)
         return {**told, "body": body.decode()}
 
 
-def _event(item: Json, base: str) -> Json:
+def event_of(item: Json, base: str) -> Json:
+    """What PayPal tells of an item's state."""
     state = item["transaction_status"]
     resource = {**shapes.shown_item(item, base), "sender_batch_id": item["sender_batch_id"]}
     return shapes.event(EVENTS[state], "payouts_item", resource, f"The payout item is {state}", base)

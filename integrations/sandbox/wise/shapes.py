@@ -34,8 +34,8 @@ def profile(number: int) -> Json:
         "publicId": "f0e9d8c7-b6a5-4321-fedc-ba9876543210",
         "userId": 9889627,
         "email": "accounts@example.com",
-        "createdAt": "2024-03-10T09:00:00",
-        "updatedAt": "2025-06-18T14:22:00",
+        "createdAt": "2024-03-10T09:00:00Z",
+        "updatedAt": "2025-06-18T14:22:00Z",
         "currentState": "VISIBLE",
         "businessName": "Referral Rocket stand-in",
     }
