@@ -9,9 +9,9 @@ MINUTE, HOUR = 60, 3600
 RETRY_SECONDS = (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
 # Up to a tenth later, so that what failed together doesn't come back together.
 JITTER = 0.1
-# An answer can't put a delivery off for longer than the schedule's longest pause.
-LONGEST_RETRY_AFTER = 24 * HOUR
 DISABLED_AFTER = timedelta(days=5)
+# What asks for more asks for a time at which an endpoint without success is disabled anyway.
+LONGEST_RETRY_AFTER = int(DISABLED_AFTER.total_seconds())
 
 
 def next_attempt(

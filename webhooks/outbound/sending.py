@@ -16,7 +16,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -71,6 +71,8 @@ class Sender:
         self._busy: dict[UUID, int] = defaultdict(int)
         self._rooms: dict[UUID, int] = {}
         self._sending: set[asyncio.Task[None]] = set()
+        self._working = 0
+        self._stopping = False
         self._out = 0
         self._results: list[Result] = []
 
@@ -98,11 +100,17 @@ class Sender:
     async def _open(self) -> None:
         self._sessions = Sessions(at_once=AT_ONCE, timeout=self._timeout, context=self._context)
         self._hungry = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._arrived = asyncio.Event()
         self._writer = asyncio.create_task(self._write_results())
         self._renewer = asyncio.create_task(self._renew_leases())
 
     async def _close(self) -> None:
+        self._stopping = True
+        self._hungry.set()
+        # Whoever waits for `work` gets an answer: nothing would finish it after the loop.
+        await self._idle.wait()
         self._renewer.cancel()
         for task in list(self._sending):
             task.cancel()
@@ -114,9 +122,18 @@ class Sender:
         await self._sessions.close()
 
     async def _work(self, seconds: float) -> int:
-        deadline = time.monotonic() + seconds
+        self._working += 1
+        self._idle.clear()
+        try:
+            return await self._work_until(time.monotonic() + seconds)
+        finally:
+            self._working -= 1
+            if not self._working:
+                self._idle.set()
+
+    async def _work_until(self, deadline: float) -> int:
         begun = 0
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._stopping:
             claimed = await self._claim()
             begun += claimed
             if not claimed and not self._held:
@@ -211,8 +228,8 @@ class Sender:
         try:
             # The session's time-out covers everything: look-up, connection, request and reading the answer.
             async with self._sessions.for_url(shipment.url).post(
-                URL(shipment.url, encoded=True),
-                data=shipment.body,
+                _parsed(shipment.url),
+                data=aiohttp.BytesPayload(shipment.body, content_type="application/json"),
                 headers=headers_of(shipment, at),
                 allow_redirects=False,
             ) as response:
@@ -303,6 +320,11 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         return
 
 
+@lru_cache(maxsize=1024)
+def _parsed(url: str) -> URL:
+    return URL(url, encoded=True)
+
+
 def headers_of(shipment: Shipment, at: datetime) -> dict[str, str]:
     """The headers of one attempt, by Standard Webhooks."""
     timestamp = int(at.timestamp())
@@ -310,7 +332,6 @@ def headers_of(shipment: Shipment, at: datetime) -> dict[str, str]:
         standard_signature(secret, shipment.webhook_id, timestamp, shipment.body) for secret in shipment.secrets
     ]
     return {
-        "Content-Type": "application/json",
         "User-Agent": "ReferralRocket-Webhooks/1",
         "Accept-Encoding": "identity",
         "webhook-id": shipment.webhook_id,

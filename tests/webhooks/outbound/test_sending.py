@@ -13,6 +13,7 @@ from tests import factories
 from tests.webhooks.outbound.sink import accept
 from webhooks.outbound.endpoints import endpoint_test
 from webhooks.outbound.models import Delivery, DeliveryAttempt, EndpointHour
+from webhooks.outbound.sending import Sender
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -175,3 +176,29 @@ def test_a_disabled_endpoint_gets_nothing_until_it_is_enabled(organization, sink
     assert sender.work(1) == 1
     assert sink.behave is accept
     assert len(sink.received) == 1
+
+
+def test_stopping_answers_whoever_waits_for_work(organization, sink, make_endpoint):
+    async def behave(request, received):
+        await asyncio.sleep(30)
+        return web.Response(status=204)
+
+    sink.behave = behave
+    endpoint = make_endpoint(organization)
+    with tenant(organization):
+        endpoint_test(endpoint=endpoint, actor="system:test")
+    sender = Sender(timeout=20)
+    sender.start()
+    begun: list[int] = []
+    working = threading.Thread(target=lambda: begun.append(sender.work(60)))
+    working.start()
+    while not sink.received:
+        time.sleep(0.05)
+
+    sender.stop()
+    working.join(10)
+
+    assert begun == [1]
+    with tenant(organization):
+        # Its outcome is unknown: it stays leased, and is sent again once the lease has run out.
+        assert (Delivery.objects.get().status, DeliveryAttempt.objects.count()) == ("PENDING", 0)
