@@ -36,7 +36,9 @@ def ask(url, *, answers=None, monkeypatch=None):
     async def post():
         sessions = Sessions(at_once=10, timeout=2)
         try:
-            async with sessions.for_url(url).post(URL(url, encoded=True), data=b"{}", allow_redirects=False) as response:
+            async with sessions.for_url(url).post(
+                URL(url, encoded=True), data=b"{}", allow_redirects=False
+            ) as response:
                 return response.status
         except (aiohttp.ClientError, TimeoutError) as error:
             return getattr(error, "os_error", error)
