@@ -19,6 +19,7 @@ from rewards.models import Reward
 from rewards.services import issuing
 from rewards.services.batches import batch_cancel
 from rewards.services.confirming import reward_cancel, reward_confirm, reward_deduct
+from rewards.services.erasing import person_erase
 from rewards.services.releasing import release
 from rewards.services.reversing import transaction_reverse
 from rewards.services.undoing import event_undo
@@ -117,10 +118,11 @@ def test_what_happens_to_people_and_events(organization, told):
     by_hand = factories.event(person, source="HAND").event
     with tenant(organization):
         event_undo(organization=organization, event=by_hand, actor=ACTOR)
+        person_erase(organization=organization, customer_id=person.customer_id, actor=ACTOR)
 
     found = told()
 
-    assert {each["change"] for each in found["PARTICIPANT"]} == {"JOINED", "REFERRED", "BANNED", "UNBANNED"}
+    assert {each["change"] for each in found["PARTICIPANT"]} == {"JOINED", "REFERRED", "BANNED", "UNBANNED", "ERASED"}
     assert {each["change"] for each in found["EVENT"]} == {"RECORDED", "UNDONE"}
     assert {each["outcome"] for each in found["EVENT"]} == {"QUALIFIED", "NOT_QUALIFIED"}
 
