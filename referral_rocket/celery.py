@@ -29,6 +29,7 @@ app.conf.beat_schedule = {
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "backfills": _every("webhooks.inbound.tasks.backfill", 10),
     "issuing": _every("rewards.tasks.run_batches", 5),
+    "queued-rewards": _every("rewards.tasks.issue_queued", 60),
     "connection-checks": _every("integrations.tasks.check_connections", 5),
     "signing-keys": _every("integrations.tasks.fetch_signing_keys", 5),
     "api-answers": _every("referral_rocket.api.tasks.forget_old_answers", 3600),

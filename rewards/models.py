@@ -404,3 +404,21 @@ class IssueAttempt(TenantModel):
             models.Index(fields=["item", "id"], name="attempt_of_item"),
             models.Index(fields=["reward", "id"], name="attempt_of_reward"),
         ]
+
+
+class QueuedReward(TenantModel):
+    """A reward that waits until an earlier discount of its customer is used up, and is then issued by the same method.
+
+    It holds no claim: it stays due, and whoever issues it another way ends the waiting. See services.queueing.
+    """
+
+    reward = models.OneToOneField(Reward, on_delete=models.PROTECT, related_name="queued", db_constraint=False)
+    method = models.CharField(max_length=20)
+    connection = models.ForeignKey(Connection, on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    actor = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    tried_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["next_attempt_at"], name="queued_to_try")]

@@ -4,6 +4,7 @@ from celery import shared_task
 
 from rewards.services import issuing
 from rewards.services.erasing import erasures_finish_everywhere
+from rewards.services.queueing import queued_issue_everywhere
 from rewards.services.releasing import release_everywhere
 
 
@@ -19,3 +20,9 @@ def run_batches() -> int:
 def release_due() -> int:
     """Make due what has waited long enough."""
     return release_everywhere()
+
+
+@shared_task
+def issue_queued() -> int:
+    """Try again what waits until an earlier discount is used up."""
+    return queued_issue_everywhere()

@@ -31,7 +31,7 @@ from referral_rocket.kit.leases import Lease
 from rewards import selectors
 from rewards.due import DueFilter, due_rows, free_sum, rewards_of_row
 from rewards.models import BatchItem, IssueAttempt, Reward
-from rewards.services import issuing
+from rewards.services import issuing, queueing
 from rewards.services.batches import Selection, batch_plan
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
@@ -194,6 +194,7 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "sweep of inbound events": lambda: dispatch._next_organization(set()),
         "sweep of backfills": backfilling._claim,
         "sweep of batches": next_lane,
+        "sweep of queued rewards": lambda: list(queueing._due()),
         "sweep of erasures": erasures_finish_everywhere,
         "sweep of holding periods": lambda: release(organization=organization),
     }

@@ -15,6 +15,9 @@ class NextStep:
     by_hand: bool = False
     participant: bool = False
     integrations: bool = False
+    queue: bool = False
+    credit: bool = False
+    queued: bool = False
 
 
 # Where a sentence is missing the provider's own, kept with the item, says what to do.
@@ -24,6 +27,8 @@ _STEPS = {
     "customer_deleted": NextStep(retry=True, by_hand=True, participant=True),
     "invalid_recipient": NextStep(retry=True, by_hand=True, participant=True),
     "currency_mismatch": NextStep(by_hand=True, participant=True),
+    "unredeemed_discount": NextStep(queue=True, credit=True, by_hand=True),
+    "no_subscription": NextStep(credit=True, by_hand=True, participant=True),
     "insufficient_funds": NextStep("Add funds at the provider, and try again.", retry=True, by_hand=True),
     "connection_revoked": NextStep(
         "Mend the connection under Integrations, and try again.", retry=True, by_hand=True, integrations=True
@@ -39,6 +44,7 @@ _UNKNOWN = NextStep(
     " the reward's page shows what was sent. An operator asks the provider with manage.py reconcile."
 )
 _GOES_ON = NextStep("It goes on by itself when what it waits for has happened.")
+_QUEUED = NextStep("It is queued: tried again each day, and once the customer has paid.", queued=True, credit=True)
 _ISSUED_SINCE = NextStep("It was issued since, another way.")
 _CLOSED_SINCE = NextStep("Nothing is owed any more.")
 
@@ -50,8 +56,11 @@ def shown_outcome(item: BatchItem) -> str:
     return item.outcome
 
 
-def next_step(item: BatchItem) -> NextStep:
-    """What can be done about an item now, as its reward stands. `item.free`: nobody is issuing the reward."""
+def next_step(item: BatchItem, *, queued: bool = False) -> NextStep:
+    """What can be done about an item now, as its reward stands. `item.free`: nobody is issuing the reward.
+
+    `queued`: it waits until an earlier discount is used up.
+    """
     if item.outcome == ItemOutcome.UNKNOWN:
         return _UNKNOWN
     if item.reward.status == RewardStatus.AVAILABLE:
@@ -60,9 +69,9 @@ def next_step(item: BatchItem) -> NextStep:
         return _CLOSED_SINCE
     if not item.free:  # type: ignore[attr-defined]
         return _GOES_ON if item.outcome == ItemOutcome.WAITING else _STEPS["being_issued"]
-    if item.code in ("being_issued", "not_due"):
-        return _OTHERWISE
-    return _STEPS.get(item.code, _OTHERWISE)
+    if queued:
+        return _QUEUED
+    return _OTHERWISE if item.code in ("being_issued", "not_due") else _STEPS.get(item.code, _OTHERWISE)
 
 
 def step_of_reason(outcome: str, code: str) -> NextStep:

@@ -17,11 +17,14 @@ from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import menu, method_name
 from referral_rocket.dashboard.pagination import page_by_id
 from rewards.errors import BatchNotCancelable
-from rewards.models import RewardBatch
+from rewards.models import BatchItem, RewardBatch
 from rewards.selectors import batch_counts, batches, issued_sums, items_of, reasons_for_no
 from rewards.services.batches import batch_cancel
+from rewards.services.queueing import NotQueueable, queued_among, reward_queue, reward_unqueue
 from rewards.states import BatchStatus, ItemOutcome
 
+# What is given instead of a discount that can't be put on yet.
+CREDIT = "STRIPE_CREDIT"
 _NOT_REWARDED = (ItemOutcome.FAILED, ItemOutcome.UNKNOWN, ItemOutcome.WAITING)
 _RUNNING = (BatchStatus.QUEUED, BatchStatus.RUNNING)
 
@@ -53,17 +56,21 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
         names=("rewarded_after", "rewarded_before"),
     )
     not_rewarded = page_by_id(request, items_of(shown, _NOT_REWARDED), newest_first=False)
+    queued = queued_among([item.reward_id for item in not_rewarded.rows])
     context = {
         **_progress(shown),
         "actor": actor_names([shown.actor])[shown.actor],
         "rewarded": rewarded,
         "not_rewarded": not_rewarded,
-        "lines": [(item, shown_outcome(item), next_step(item)) for item in not_rewarded.rows],
+        "lines": [
+            (item, shown_outcome(item), next_step(item, queued=item.reward_id in queued)) for item in not_rewarded.rows
+        ],
         "reasons": [
             (code, text, number, step_of_reason(out, code)) for out, code, text, number in reasons_for_no(shown)
         ],
         "sums": issued_sums(shown, [ItemOutcome.SUCCEEDED]),
         "again": _again(shown),
+        "credit": _again(shown, CREDIT),
         "by_hand": MANUAL,
     }
     return render(request, "batches/batch.html", context)
@@ -77,6 +84,24 @@ def batch_progress(request: Any, batch_id: UUID) -> HttpResponse:
     if shown.status not in _RUNNING:
         response["HX-Refresh"] = "true"
     return response
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def item_queue(request: Any, batch_id: UUID, item_id: UUID) -> HttpResponse:
+    """Let the item's reward wait until an earlier discount is used up, or wait no more (`stop`)."""
+    item = get_object_or_404(BatchItem.objects.select_related("batch"), pk=item_id, batch=batch_id)
+    if request.POST.get("stop"):
+        reward_unqueue(organization=request.organization, reward_id=item.reward_id, actor=request.actor)
+        messages.success(request, "It doesn't wait any more. It is still due.")
+        return redirect(to(request, "batch", batch_id))
+    try:
+        reward_queue(organization=request.organization, item=item, actor=request.actor)
+    except NotQueueable as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "Queued. It is tried again each day, and once the customer has paid.")
+    return redirect(to(request, "batch", batch_id))
 
 
 @require_POST
@@ -104,7 +129,12 @@ def _progress(shown: RewardBatch) -> dict[str, Any]:
     }
 
 
-def _again(shown: RewardBatch) -> str:
-    """The key under which the Issue Reward menu offers the batch's own way again; empty where it no longer does."""
-    key = f"{shown.method}:{shown.connection_id}"
+def _again(shown: RewardBatch, method: str = "") -> str:
+    """The key under which the Issue Reward menu offers the batch's own way again, or another of its connection's.
+
+    Empty where it doesn't, and where the other way is the batch's own.
+    """
+    if method == shown.method:
+        return ""
+    key = f"{method or shown.method}:{shown.connection_id}"
     return next((line.key for line in menu() if line.key == key), "")

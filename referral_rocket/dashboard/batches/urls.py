@@ -9,5 +9,6 @@ batches = [
     path("rewards/batches/", pages.batch_list, name="batches"),
     path("rewards/batches/<uuid:batch_id>/", pages.batch, name="batch"),
     path("rewards/batches/<uuid:batch_id>/progress/", pages.batch_progress, name="batch_progress"),
+    path("rewards/batches/<uuid:batch_id>/items/<uuid:item_id>/queue/", pages.item_queue, name="item_queue"),
     path("rewards/batches/<uuid:batch_id>/cancel/", pages.batch_stop, name="batch_stop"),
 ]
