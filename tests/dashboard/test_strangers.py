@@ -14,8 +14,10 @@ from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.services import api_key_create, invitation_create
 from referral_rocket.dashboard.urls import urlpatterns
 from referral_rocket.kit.clock import wall
+from rewards.models import BatchItem
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, stranger
+from webhooks.inbound.backfilling import backfill_dry_run
 from webhooks.inbound.models import InboundEvent
 from webhooks.outbound.endpoints import endpoint_create, endpoint_test
 
@@ -53,6 +55,7 @@ def things(organization: Organization) -> dict[str, object]:
         membership = Membership.objects.create(organization=organization, user=owner, role=Role.MARKETER)
         key = api_key_create(organization=organization, name="Shop", scopes=["read"], user=owner).key
         sent = invitation_create(organization=organization, email="new@example.com", role=Role.VIEWER, invited_by=owner)
+        listed = backfill_dry_run(connection=connection, days=30, actor="test")
         inbound = InboundEvent.objects.create(
             organization=organization,
             connection=connection,
@@ -65,12 +68,16 @@ def things(organization: Organization) -> dict[str, object]:
         endpoint = endpoint_create(organization=organization, url="https://example.com/hook", actor="system:test")
         delivery = endpoint_test(endpoint=endpoint.endpoint, actor="system:test")
     batch = factories.batch(organization, rewards)
+    with tenant(organization):
+        item = BatchItem.objects.get(batch=batch)
     return {
         "campaign_id": campaign.pk,
         "participant_id": rewards[0].participant_id,
         "event_id": rewards[0].event_id,
         "reward_id": rewards[0].pk,
         "batch_id": batch.pk,
+        "item_id": item.pk,
+        "backfill_id": listed.pk,
         "connection_id": connection.pk,
         "endpoint_id": endpoint.endpoint.pk,
         "delivery_id": delivery.pk,
