@@ -80,6 +80,9 @@ def demo_environment(
         "METRICS_OPEN": "true",
         # So that a webhook endpoint on this machine can be tried out; refused everywhere else.
         "WEBHOOK_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8,::1/128",
+        # The app that the stand-in's shops install.
+        "SHOPIFY_CLIENT_ID": "stand-in-app",
+        "SHOPIFY_CLIENT_SECRET": "shpss_stand_in_app",
         **{name: f"http://{LOOPBACK}:{kept.sandbox_port}{path}" for name, path in STAND_INS.items()},
         **addresses,
     }

@@ -1,6 +1,6 @@
 """How a provider describes itself to the registry, the pages and the API."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,6 +50,22 @@ class Method:
 
 
 @dataclass(frozen=True)
+class Install:
+    """Connecting by installing the operator's app at the provider, where it is set up, instead of typing credentials.
+
+    `permission_url(shop, callback, state, api_base)` is where the person is sent; raises InvalidCredentials.
+    `credentials(answered, shop)` checks what they come back with, raises BadSignature, and gives credentials that hold
+    a code under `pending`; a worker turns them into lasting ones by `exchange`, which raises ProviderError.
+    """
+
+    is_set_up: Callable[[], bool]
+    permission_url: Callable[[str, str, str, str | None], str]
+    credentials: Callable[[Mapping[str, str], str], Mapping[str, str]]
+    exchange: Callable[[Access], Mapping[str, str]]
+    pending: str
+
+
+@dataclass(frozen=True)
 class Provider:
     """Everything that the product knows about a provider.
 
@@ -84,6 +100,9 @@ class Provider:
     # The credential that webhooks are verified with, where there is one. It is kept as a webhook secret is: with an
     # overlap when it is replaced, and beyond disconnecting.
     signing_credential: str | None = None
+    install: Install | None = None
+    # Makes the provider send webhooks of those types to our address, where it doesn't already. Raises ProviderError.
+    subscribe: Callable[[Access, str, Sequence[str]], None] | None = None
     # Where webhooks are signed with keys that have to be fetched: what is kept of the answer to a key's address.
     # Raises UnusableKey.
     trusted_key: Callable[[str, bytes], bytes] | None = None

@@ -148,6 +148,9 @@ def connection_checked(*, connection: Connection, outcome: AccountCheck | Provid
         held.check_due_at, held.check_message = None, outcome.message
     else:
         held.check_due_at, held.check_message, held.checked_at = None, outcome.message, wall()
+        if held.status == ConnectionStatus.NEEDS_ATTENTION:
+            # Known to be broken; the newest word is the one to act on.
+            held.attention_reason = outcome.message
         held.save()
         return connection_needs_attention(connection=held, reason=outcome.message, actor=actor)
     held.save()

@@ -1,15 +1,16 @@
 """Asking providers about connections: a queue in the Connection table, swept by beat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from celery import shared_task
 
 from integrations.base import Access, AccountCheck
 from integrations.errors import ProviderError
+from integrations.installing import connection_installed
 from integrations.models import Connection
 from integrations.registry import provider_of
-from integrations.selectors import access_of
+from integrations.selectors import access_of, webhook_url
 from integrations.services import connection_checked
 from integrations.signing_keys import signing_keys_fetch
 from referral_rocket.accounts.scoping import every_organization, tenant
@@ -33,7 +34,7 @@ def check_connections() -> int:
     """Ask the provider about each connection whose check is due; answers how many were asked."""
     claimed = _claim()
     for each in claimed:
-        _write_down(each, _ask(access_of(each.connection, each.connection.organization)))
+        _write_down(each, _ask(each))
     return len(claimed)
 
 
@@ -56,11 +57,38 @@ def _claim() -> list[_Claimed]:
     return [_Claimed(connection, until) for connection in due]
 
 
-def _ask(access: Access) -> AccountCheck | ProviderError:
+def _ask(claimed: _Claimed) -> AccountCheck | ProviderError:
+    connection = claimed.connection
+    access = access_of(connection, connection.organization)
     try:
-        return provider_of(access.provider).check(access)
+        access = _installed(claimed, access)
+        checked = provider_of(access.provider).check(access)
     except ProviderError as error:
         return error
+    return replace(checked, message=" ".join([checked.message, *_subscribed(connection, access)]))
+
+
+def _installed(claimed: _Claimed, access: Access) -> Access:
+    """With lasting credentials: a code that an installation brought is exchanged for them, once."""
+    install = provider_of(access.provider).install
+    if install is None or install.pending not in access.credentials:
+        return access
+    credentials = install.exchange(access)
+    with tenant(claimed.connection.organization):
+        connection_installed(connection=claimed.connection, credentials=credentials)
+    return replace(access, credentials=credentials)
+
+
+def _subscribed(connection: Connection, access: Access) -> list[str]:
+    """Has the provider send its webhooks here; what stands in the way is told, and stops nothing else."""
+    provider = provider_of(access.provider)
+    if provider.subscribe is None or not provider.webhook_events:
+        return []
+    try:
+        provider.subscribe(access, webhook_url(connection), provider.webhook_events)
+    except ProviderError as error:
+        return [error.message]
+    return []
 
 
 def _write_down(claimed: _Claimed, outcome: AccountCheck | ProviderError) -> None:

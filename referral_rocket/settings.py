@@ -229,6 +229,9 @@ PROVIDER_API_BASES = {
 }
 # The columns of Wise's batch file, where its template isn't the one for e-mail addresses (providers/wise/payment_file.py).
 WISE_FILE_COLUMNS = env.list("WISE_FILE_COLUMNS", default=[])
+# The app at Shopify that shops install to be connected; without it they paste an access token.
+SHOPIFY_CLIENT_ID = env.str("SHOPIFY_CLIENT_ID", default="")
+SHOPIFY_CLIENT_SECRET = env.str("SHOPIFY_CLIENT_SECRET", default="")
 WEBHOOK_ALLOWED_PRIVATE_NETWORKS = env.list("WEBHOOK_ALLOWED_PRIVATE_NETWORKS", default=[])
 # Who is handed what happened: functions that activity/outbox.py calls, each in the transaction that empties the outbox.
 ACTIVITY_CONSUMERS = ["webhooks.outbound.fanout.consume"]

@@ -3,9 +3,12 @@
 from django.urls import path
 
 from referral_rocket.dashboard import entry
+from referral_rocket.dashboard.integrations import installing
 
 urlpatterns = [
     path("", entry.home, name="home"),
     path("organizations/new/", entry.organization_new, name="organization_new"),
     path("invitations/<str:token>", entry.invitation, name="invitation"),
+    # One address for all organizations: an app at a provider comes back only to addresses that it names.
+    path("integrations/<slug:provider>/callback", installing.answered, name="integration_answered"),
 ]

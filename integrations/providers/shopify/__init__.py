@@ -1,10 +1,11 @@
 """Shopify: payments in by webhook, rewards out as gift cards and discount codes."""
 
-from integrations.description import CredentialField, Method, Provider
-from integrations.providers.shopify import keys, words
+from integrations.description import CredentialField, Install, Method, Provider
+from integrations.providers.shopify import install, keys, words
 from integrations.providers.shopify.account import check
 from integrations.providers.shopify.discount import ShopifyDiscount
 from integrations.providers.shopify.gift_card import ShopifyGiftCard
+from integrations.providers.shopify.subscriptions import subscribe
 
 PROVIDER = Provider(
     slug="shopify",
@@ -33,4 +34,12 @@ PROVIDER = Provider(
     # Shopify counts points and not requests: points.py.
     requests_per_second={},
     signing_credential="client_secret",
+    install=Install(
+        is_set_up=install.is_set_up,
+        permission_url=install.permission_url,
+        credentials=install.credentials,
+        exchange=install.exchange,
+        pending=install.CODE,
+    ),
+    subscribe=subscribe,
 )

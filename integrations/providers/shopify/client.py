@@ -37,6 +37,13 @@ def address(access: Access) -> str:
     return (access.api_base or f"https://{access.credentials['shop']}").rstrip("/")
 
 
+def post_secret(access: Access, path: str, body: Mapping[str, str]) -> Answer:
+    """A call of which nothing is recorded: it is made of secrets. Raises HttpFailure."""
+    access.pace()
+    headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    return _caller.send("POST", f"{address(access)}{path}", headers=headers, body=json.dumps(body))
+
+
 class Conversation:
     """One adapter call: what is asked, and the exchanges that it had, without the codes in `hide`."""
 

@@ -130,3 +130,18 @@ mutation DiscountDeactivate($id: ID!) {
 """
     + _DISCOUNT
 )
+
+SUBSCRIPTIONS = """
+query Subscriptions($uri: String!, $first: Int!) {
+  webhookSubscriptions(uri: $uri, first: $first) { nodes { topic uri } }
+}
+"""
+
+SUBSCRIBE = """
+mutation Subscribe($topic: WebhookSubscriptionTopic!, $webhook: WebhookSubscriptionInput!) {
+  webhookSubscriptionCreate(topic: $topic, webhookSubscription: $webhook) {
+    webhookSubscription { id }
+    userErrors { field message }
+  }
+}
+"""

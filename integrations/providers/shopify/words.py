@@ -86,3 +86,8 @@ def connected(shop: str, *, development: bool, missing: list[str]) -> str:
             f" The app lacks {', '.join(missing)}: what needs them will be refused until they are allowed in Shopify."
         )
     return told
+
+
+INSTALL_REFUSED = "This answer isn't the shop's, or is too old. Start the installation again."
+CODE_USED_UP = "Shopify doesn't take the installation's code any more. Install the app in the shop once more."
+NOT_SUBSCRIBED = "Shopify doesn't send webhooks here. Shopify says: {said}"

@@ -11,6 +11,7 @@ from graphql import ExecutionResult, GraphQLError, build_schema, graphql_sync
 
 from integrations.sandbox.faults import Fault, FaultKind
 from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.shopify.app import App
 from integrations.sandbox.shopify.control import ShopifyControl
 from integrations.sandbox.shopify.resolvers import Root
 from integrations.sandbox.shopify.shop import Json, Shop
@@ -35,6 +36,7 @@ class ShopifyStandIn:
     def __init__(self, store: Store) -> None:
         self._shops = {livemode: Shop(store, livemode) for livemode in (False, True)}
         self._points = {livemode: _Points() for livemode in (False, True)}
+        self._app = App()
         self._schema = build_schema(SCHEMA_FILE.read_text())
         self._control = ShopifyControl(store, self._shops, self._points)
 
@@ -47,6 +49,8 @@ class ShopifyStandIn:
         return Reply(status, {"errors": message}, headers)
 
     def answer(self, call: Call) -> Reply:
+        if call.path.startswith("/admin/oauth/"):
+            return self._app.answer(call)
         if call.method != "POST" or not _ADDRESS.fullmatch(call.path):
             return Reply(404, {"errors": "Not Found"})
         token = call.headers.get("X-Shopify-Access-Token", "")

@@ -33,7 +33,12 @@ def integration_connect(request: Any, provider: str) -> HttpResponse:
             nudge(check_connections)
             messages.success(request, f"{described.name} is connected. It is being asked about the account.")
             return redirect(links.to(request, "connection", connection.pk))
-    context = {"form": form, "provider": described, "sandbox": is_sandbox_of(described.slug)}
+    context = {
+        "form": form,
+        "provider": described,
+        "sandbox": is_sandbox_of(described.slug),
+        "installable": described.install is not None and described.install.is_set_up(),
+    }
     return render(request, "integrations/connect.html", context, status=422 if form.is_bound else 200)
 
 

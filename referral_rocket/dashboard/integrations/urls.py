@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from referral_rocket.dashboard.integrations import actions, backfills, connecting, connections, inbound
+from referral_rocket.dashboard.integrations import actions, backfills, connecting, connections, inbound, installing
 
 integrations = [
     path("integrations/", connections.integration_list, name="integrations"),
     path("integrations/connect/<slug:provider>/", connecting.integration_connect, name="integration_connect"),
+    path("integrations/install/<slug:provider>/", installing.install, name="integration_install"),
+    path("integrations/installed/<slug:provider>/", installing.installed, name="integration_installed"),
     path("integrations/<uuid:connection_id>/", connections.connection, name="connection"),
     path("integrations/<uuid:connection_id>/status/", connections.connection_status, name="connection_status"),
     path("integrations/<uuid:connection_id>/check/", actions.check, name="connection_check"),
