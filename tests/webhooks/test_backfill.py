@@ -305,9 +305,8 @@ def test_nothing_is_imported_unseen(organization, connection, sandbox):
 def test_what_can_not_be_reached_is_told_in_the_end(organization, connection, sandbox, monkeypatch):
     def fails(*_):
         raise ProviderRetryable("Stripe can't be reached.", sent=False)
-        yield
 
-    monkeypatch.setattr(backfilling, "_listed", lambda work: list(fails()))
+    monkeypatch.setattr(backfilling, "_listed", fails)
     with tenant(organization):
         queued = backfill_dry_run(connection=connection, days=30, actor="test")
     for _ in range(len(backfilling.RETRY_SECONDS)):
