@@ -43,7 +43,8 @@ class ConnectionsView(ApiView):
         takes=ConnectionNew,
         answers={201: ConnectionShape},
         refuses={422: ["mode_mismatch"]},
-        about="Credentials: `stripe` `{api_key}`. They are checked at the provider by the check, not here, and never come "
+        about="Credentials: `stripe` `{api_key}`; `paypal` `{client_id, client_secret, webhook_id}`; `wise` `{api_token}`, "
+        "settings `{profile_id, source_currency}`. They are checked at the provider by the check, not here, and never come "
         "out again. `webhook_secret` is what the provider signs its webhooks with.",
     )
     def post(self, request: Request) -> Answer:

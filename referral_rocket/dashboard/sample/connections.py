@@ -6,7 +6,6 @@ Credentials are made up, and only the stand-ins take them.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from integrations.base import AccountCheck
 from integrations.models import Connection
@@ -26,7 +25,7 @@ class Account:
     account: str
     message: str
     webhook_secret: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 _NAME = "Referral Rocket stand-in{twin}"
@@ -57,6 +56,20 @@ OTHERS = (
         webhook_secret="sample-{mode}-private-key",  # noqa: S106 - made up
         settings={"funding_source_id": "BALANCE00001", "campaign_id": "IVM0I3WNJJL0"},
     ),
+    Account(
+        "paypal",
+        {"client_id": "SampleAcmeCoffee{Mode}0000", "client_secret": "SampleAcmeCoffeeSecret{Mode}"},
+        "Referral Rocket stand-in ({payer_id})",
+        "Connected to Referral Rocket stand-in ({payer_id}).",
+        webhook_secret="SAMPLEACME{MODE}01",  # noqa: S106 - made up
+    ),
+    Account(
+        "wise",
+        {"api_token": "sample-acme-coffee-{mode}-0000"},
+        "Referral Rocket stand-in ({profile_id})",
+        "Connected to Referral Rocket stand-in. The balance in USD is 100000.0.",
+        settings={"profile_id": "{profile_id}", "source_currency": "USD"},
+    ),
 )
 
 
@@ -71,7 +84,7 @@ def connect(account: Account, *, organization: Organization, actor: str, now: da
             provider=account.provider,
             credentials={name: value.format_map(words) for name, value in account.credentials.items()},
             webhook_secret=secret.format_map(words) if secret else None,
-            settings=account.settings,
+            settings={name: value.format_map(words) for name, value in account.settings.items()},
             actor=actor,
         )
         outcome = AccountCheck(
@@ -95,4 +108,7 @@ def _words(mode: str) -> Mapping[str, str]:
         "KEY": "PROD" if is_live else "TEST",
         "shop": "stand-in" if is_live else "stand-in-test",
         "twin": "" if is_live else " (test)",
+        # What the stand-ins make of these credentials.
+        "payer_id": "L364TKZ6GD5K6" if is_live else "V2C7FKD8H8Y74",
+        "profile_id": "26222004" if is_live else "60243085",
     }
