@@ -28,7 +28,7 @@ from rewards.models import Reward
 from rewards.periods import first_close_after
 from rewards.services.budgets import budget_holders, budget_returns
 from rewards.services.claims import claimed
-from rewards.services.door import Part, rewards_aggregate, rewards_move
+from rewards.services.door import Part, rewards_aggregate, rewards_move, totals_last
 from rewards.states import RewardStatus, RewardType, WaitingFor
 
 ACTOR = "system:release"
@@ -169,12 +169,27 @@ def _total(organization: Organization, campaign: Campaign, people: Sequence[UUID
     groups = _not_made_yet(campaign, wanted.groups(campaign, candidates))
     now = clock.now(organization)
     made = [(group, _aggregate(organization, campaign, group, wanted.kind, now)) for group in groups]
+    with totals_last(organization):
+        _write(organization, campaign, made, wanted.kind, now)
+    return len(made)
+
+
+def _write(
+    organization: Organization, campaign: Campaign, made: Sequence[tuple[Group, Reward]], kind: str, now: datetime
+) -> None:
+    groups = [group for group, _ in made]
     for currency in sorted({group.currency for group in groups}):
         here = [(group, reward) for group, reward in made if group.currency == currency]
-        if wanted.kind == RewardType.STATEMENT:
+        if kind == RewardType.STATEMENT:
             _note_period(campaign, currency, [group for group, _ in here], now)
         # What is taken off a total is as good as taken back: the budget has it again (a negative total is still open).
-        netted = [part.reward_id for group, _ in here if group.net >= 0 for part in group.parts if part.is_deduction]
+        netted = [
+            (part.reward_id, part.amount)
+            for group, _ in here
+            if group.net >= 0
+            for part in group.parts
+            if part.is_deduction
+        ]
         rewards_move(organization=organization, moves=budget_returns(netted), actor=ACTOR, reason="taken off a total")
         rewards_aggregate(
             organization=organization,
@@ -185,9 +200,8 @@ def _total(organization: Organization, campaign: Campaign, people: Sequence[UUID
                 for part in group.parts
             ],
             actor=ACTOR,
-            reason="statement closed" if wanted.kind == RewardType.STATEMENT else "a day's total is due",
+            reason="statement closed" if kind == RewardType.STATEMENT else "a day's total is due",
         )
-    return len(made)
 
 
 def _held(campaign: Campaign, people: Sequence[UUID]) -> list[Candidate]:

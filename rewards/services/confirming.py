@@ -4,12 +4,13 @@ Each service is one transaction: killed before its commit nothing happened, and 
 once, the row lock of the first makes the second one look again and find it done.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 
-from campaigns.models import Campaign, FulfilmentKind
+from campaigns.models import Campaign, FulfilmentKind, Remainder
 from campaigns.services import MANUAL
 from participants.models import Customer, Participant
 from referral_rocket.accounts.models import Organization
@@ -26,10 +27,18 @@ from rewards.errors import (
     InvalidRewardTransition,
 )
 from rewards.models import Reward
+from rewards.services.becoming_due import waits_no_more
+from rewards.services.budgets import budget_holders, budget_returns, origins, targets_fall
 from rewards.services.claims import claims_close, claims_open, held_from_here, issuing_begins, order_end
-from rewards.services.door import Move, rewards_create, rewards_move
+from rewards.services.door import Move, rewards_create, rewards_move, totals_last
+from rewards.services.remainders import (
+    participant_lock,
+    remainder_carry,
+    remainder_share_out,
+    rows_of_remainder,
+)
 from rewards.services.standing import budget_used
-from rewards.states import ClaimKind, RewardStatus, RewardType, WaitingFor
+from rewards.states import AGGREGATE_TYPES, ClaimKind, RewardStatus, RewardType, WaitingFor
 
 # What the method of a reward says that the tenant's system issued.
 BY_WEBHOOK = "WEBHOOK"
@@ -41,12 +50,12 @@ def reward_confirm(
 ) -> Reward:
     """Record that a due reward was issued by hand or by the tenant's system, whole or in part.
 
-    What is left is dropped, on record.
-
-    The same confirmation again changes nothing. Raises FulfilledByMethod, BeingIssued, InvalidRewardTransition,
+    What is left is dropped, on record, or carried over, as the campaign says. The same confirmation again changes nothing. Raises FulfilledByMethod, BeingIssued, InvalidRewardTransition,
     AmountExceedsOwed.
     """
-    held = _hold(reward)
+    if amount is not None:
+        participant_lock(reward)
+    held = _hold(reward, rows_of_remainder(reward) if amount is not None else ())
     if held.status == RewardStatus.AVAILABLE and held.amount == (held.amount if amount is None else amount):
         _check_by_hand(held)
         return held
@@ -60,24 +69,38 @@ def reward_confirm(
     if not begun:
         issuing_begins([held.pk])
     issued = held.amount if amount is None else amount
+    left = held.amount - issued
     move = Move(
         held,
         RewardStatus.AVAILABLE,
         amount=issued,
-        remainder_amount=held.amount - issued,
+        remainder_amount=left,
         method=_method(held),
         provider_reference=reference,
         issued_at=clock.now(organization),
     )
-    rewards_move(organization=organization, moves=[move], actor=actor, reason="confirmed")
     claims_close(claim.pk for claim in claims.values())
+    with totals_last(organization):
+        rewards_move(organization=organization, moves=[move], actor=actor, reason="confirmed")
+        if left:
+            _keep_the_rest(organization, held, left, actor)
     return held
+
+
+def _keep_the_rest(organization: Organization, confirmed: Reward, left: int, actor: str) -> None:
+    of_parts: list[tuple[Reward, int]] = []
+    if confirmed.type in AGGREGATE_TYPES:
+        of_parts = remainder_share_out(
+            organization=organization, aggregate=confirmed, left=left, actor=actor, reason="issued in part"
+        )
+    if confirmed.campaign.remainder == Remainder.CARRY:
+        remainder_carry(organization=organization, reward=confirmed, left=left, of_parts=of_parts, actor=actor)
 
 
 @transaction.atomic
 def reward_cancel(*, organization: Organization, reward: Reward, actor: str, reason: str) -> Reward:
-    """Record that a due reward will not be issued. Raises like reward_confirm."""
-    held = _hold(reward)
+    """Record that a due reward will not be issued, nor any part of it. Raises like reward_confirm."""
+    held = _hold(reward, rows_of_remainder(reward))
     if held.status == RewardStatus.CANCELED:
         _check_by_hand(held)
         return held
@@ -85,8 +108,17 @@ def reward_cancel(*, organization: Organization, reward: Reward, actor: str, rea
     order_end(held)
     # A deduction that a person cancels is forgiven: it counts as taken back, or the next refund would ask for it again.
     forgiven = held.amount if held.status == RewardStatus.PENDING_DEDUCTION else None
+    owed = held.amount if held.status == RewardStatus.PENDING else 0
     move = Move(held, RewardStatus.CANCELED, target_amount=0, remainder_amount=forgiven, reason=reason)
-    rewards_move(organization=organization, moves=[move], actor=actor, reason="canceled")
+    with totals_last(organization):
+        rewards_move(organization=organization, moves=[move], actor=actor, reason="canceled")
+        if owed and held.type in AGGREGATE_TYPES:
+            remainder_share_out(
+                organization=organization, aggregate=held, left=owed, actor=actor, reason="canceled", frees_budget=True
+            )
+        elif owed and held.carried_from_id is not None:
+            freed = targets_fall([(held.pk, owed)])
+            rewards_move(organization=organization, moves=freed, actor=actor, reason="canceled")
     return held
 
 
@@ -99,7 +131,8 @@ def reward_deduct(
     What is left is a deduction of its own (`carried_from`), or forgiven. Budget comes back with what was deducted. The
     same again changes nothing. Raises like reward_confirm.
     """
-    held = _hold(reward)
+    gives_back = _deductions_of(reward)
+    held = _hold(reward, rows_of_deduction(reward))
     if held.status == RewardStatus.DEDUCTED and held.amount == (held.amount if amount is None else amount):
         _check_by_hand(held)
         return held
@@ -109,37 +142,49 @@ def reward_deduct(
     order_end(held)
     taken = held.amount if amount is None else amount
     left = held.amount - taken
-    moves = [
-        Move(
-            held,
-            RewardStatus.DEDUCTED,
-            amount=taken,
-            remainder_amount=left if forgive else 0,
-            method=_method(held),
-            issued_at=clock.now(organization),
-        ),
-        *_budget_back(held, taken + (left if forgive else 0)),
-    ]
-    rewards_move(organization=organization, moves=moves, actor=actor, reason="deducted")
-    if left and not forgive:
-        rewards_create(
-            organization=organization, rewards=[_rest_of(held, left)], actor=actor, reason="left of a deduction"
-        )
+    move = Move(
+        held,
+        RewardStatus.DEDUCTED,
+        amount=taken,
+        remainder_amount=left if forgive else 0,
+        method=_method(held),
+        issued_at=clock.now(organization),
+    )
+    with totals_last(organization):
+        rewards_move(organization=organization, moves=[move], actor=actor, reason="deducted")
+        freed = _budget_back(held, taken, left, forgive, gives_back)
+        rewards_move(organization=organization, moves=freed, actor=actor, reason="deducted")
+        if left and not forgive:
+            rest = _rest_of(held, left)
+            rewards_create(organization=organization, rewards=[rest], actor=actor, reason="left of a deduction")
     return held
 
 
-def _budget_back(deduction: Reward, amount: int) -> list[Move]:
+def rows_of_deduction(reward: Reward) -> set[UUID]:
+    """The rewards that have their budget back with this deduction; to be locked together with it."""
+    return budget_holders(list(_deductions_of(reward)))
+
+
+def _deductions_of(reward: Reward) -> dict[UUID, int]:
+    """The deduction itself, or those that a negative total is made of, with their amounts: what gives the budget back."""
+    if reward.type not in AGGREGATE_TYPES:
+        return {reward.pk: reward.amount}
+    origin = origins([reward.pk])[reward.pk]
+    parts = Reward.objects.filter(aggregate=origin, status=RewardStatus.AGGREGATED, deducts__isnull=False)
+    return dict(parts.values_list("pk", "amount"))
+
+
+def _budget_back(deduction: Reward, taken: int, left: int, forgive: bool, gives_back: Mapping[UUID, int]) -> list[Move]:
     """The step of the deducted reward's target, which budget and caps count. Restorations have no target."""
-    if deduction.deducts_id is None:
-        return []
-    reward = Reward.objects.select_for_update(no_key=True).filter(pk=deduction.deducts_id).first()
-    if reward is None or reward.target_amount == 0:
-        return []
-    return [Move(reward, reward.status, target_amount=max(reward.target_amount - amount, 0))]
+    if deduction.type not in AGGREGATE_TYPES:
+        return budget_returns([(deduction.pk, taken + (left if forgive else 0))])
+    # A negative total is of several rewards: they have their budget back once nothing of it is left.
+    return [] if left and not forgive else budget_returns(gives_back.items())
 
 
 def _rest_of(deduction: Reward, amount: int) -> Reward:
     now = clock.now(deduction.organization)
+    joins = deduction.campaign.aggregates and deduction.type not in AGGREGATE_TYPES
     same = {field.attname: getattr(deduction, field.attname) for field in Reward._meta.concrete_fields}
     return Reward(
         **same
@@ -153,17 +198,23 @@ def _rest_of(deduction: Reward, amount: int) -> Reward:
             "issued_at": None,
             "reason": None,
             "carried_from_id": deduction.pk,
-            "due_at": now,
+            # It stands alone, or waits for the next aggregate itself.
+            "aggregate_id": None,
+            "period_ends_at": None,
+            "waiting_for": WaitingFor.AGGREGATION if joins else None,
+            "occurred_at": now,
+            "ready_at": now,
+            "due_at": None if joins else now,
             "created_at": now,
             "updated_at": now,
         }
     )
 
 
-def _hold(reward: Reward) -> Reward:
-    """The reward, locked; what it deducts before it, since key order is how everybody locks them (docs/locking.md)."""
-    wanted = [each for each in (reward.pk, reward.deducts_id) if each]
-    return Reward.objects.select_for_update(no_key=True).order_by("pk").in_bulk(wanted)[reward.pk]
+def _hold(reward: Reward, others: Iterable[UUID] = ()) -> Reward:
+    """The reward, locked with the others in key order, which is how everybody locks them (docs/locking.md)."""
+    held = Reward.objects.select_for_update(no_key=True, of=("self",)).select_related("campaign").order_by("pk")
+    return held.in_bulk({reward.pk, *others})[reward.pk]
 
 
 def _method(held: Reward) -> str:
@@ -212,25 +263,6 @@ def _hold_in_review(reward: Reward, wanted: str) -> Reward:
     if held.status != RewardStatus.EARNED or held.waiting_for != WaitingFor.REVIEW:
         raise InvalidRewardTransition(f"The reward is {held.status} and not in review; it can't be {wanted}.")
     return held
-
-
-def waits_no_more(reward: Reward, *, ready_at: datetime, now: datetime) -> Move:
-    """The step after review and holding: due, or ready for its aggregate since `ready_at`."""
-    if reward.campaign.aggregates:
-        return Move(reward, RewardStatus.EARNED, waiting_for=WaitingFor.AGGREGATION, ready_at=ready_at)
-    return becomes_due(reward, now)
-
-
-def becomes_due(reward: Reward, now: datetime) -> Move:
-    """The step to PENDING, in which the campaign's fulfilment of this moment is fixed for the reward."""
-    return Move(
-        reward,
-        RewardStatus.PENDING,
-        due_at=now,
-        fulfilment_kind=reward.campaign.fulfilment_kind,
-        fulfilment_method=reward.campaign.fulfilment_method,
-        fulfilment_endpoint_id=reward.campaign.fulfilment_endpoint_id,
-    )
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,6 @@ ON CONFLICT (campaign_id, currency, status) DO UPDATE SET
     target = totals.target + excluded.target
 """
 
-
 _Changes = dict[tuple[UUID, str, str], list[int]]
 _put_off: ContextVar["_PutOff | None"] = ContextVar("totals_put_off", default=None)
 

@@ -17,7 +17,7 @@ from referral_rocket.kit import clock
 from rewards.errors import BeingIssued, InvalidRewardTransition
 from rewards.models import Claim, Reward
 from rewards.services.claims import claims_close
-from rewards.services.confirming import BY_WEBHOOK, reward_deduct
+from rewards.services.confirming import BY_WEBHOOK, reward_deduct, rows_of_deduction
 from rewards.services.door import Move, rewards_move
 from rewards.states import ClaimKind, RewardStatus, WaitingFor
 
@@ -63,8 +63,11 @@ def _hold(claim_ids: Sequence[UUID]) -> list[Claim]:
     What a deduction takes back is locked with it, since its target changes too.
     """
     claims = list(Claim.objects.filter(pk__in=claim_ids, kind=ClaimKind.ORDER).select_related("reward"))
-    wanted = {claim.reward_id for claim in claims} | {claim.reward.deducts_id for claim in claims}
-    rewards = Reward.objects.select_for_update(no_key=True).order_by("pk").in_bulk([each for each in wanted if each])
+    wanted = {claim.reward_id for claim in claims}
+    for claim in claims:
+        if claim.reward.status == RewardStatus.PENDING_DEDUCTION:
+            wanted |= rows_of_deduction(claim.reward)
+    rewards = Reward.objects.select_for_update(no_key=True).order_by("pk").in_bulk(wanted)
     held = list(Claim.objects.filter(pk__in=claim_ids, closed_at__isnull=True).order_by("reward"))
     for claim in held:
         claim.reward = rewards[claim.reward_id]

@@ -15,8 +15,9 @@ from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
 from rewards.models import Reward
 from rewards.services.aggregating import aggregate
-from rewards.services.confirming import becomes_due, waits_no_more
+from rewards.services.becoming_due import becomes_due, waits_no_more
 from rewards.services.door import Move, rewards_move
+from rewards.services.remainders import carried_release_everybody
 from rewards.services.reversing import settle_what_waited
 from rewards.states import RewardStatus, WaitingFor
 
@@ -32,7 +33,7 @@ def release_everywhere(*, at: datetime | None = None) -> int:
         # A test clock runs ahead of wall time, so its rewards aren't found by comparing with that.
         waiting = Reward.objects.filter(
             Q(status=RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
-            | Q(waiting_for=WaitingFor.AGGREGATION)
+            | Q(waiting_for__in=[WaitingFor.AGGREGATION, WaitingFor.CARRY])
             | ~Q(pending_reduction=0)
         )
         organizations = list(
@@ -62,7 +63,8 @@ def release(*, organization: Organization, at: datetime | None = None) -> int:
     # In this order: what is held until then has to be ready when its statement closes.
     released = _in_claims(organization, lambda: _end_holding(organization, moment))
     released += _in_claims(organization, lambda: _stop_waiting(organization, moment))
-    return released + aggregate(organization=organization, moment=moment)
+    released += aggregate(organization=organization, moment=moment)
+    return released + carried_release_everybody(organization=organization, moment=moment, actor=ACTOR)
 
 
 def _in_claims(organization: Organization, step: Callable[[], tuple[int, int]]) -> int:

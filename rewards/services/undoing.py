@@ -9,11 +9,13 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from rewards.errors import EventNotUndoable
-from rewards.models import Reward
 from rewards.services.claims import claimed
 from rewards.services.door import Move, rewards_move
+from rewards.services.reversing.families import Holding, hold
+from rewards.services.reversing.settlement import Settlement
 from rewards.states import RewardStatus
 
+UNDONE = "event undone"
 _OPEN = (RewardStatus.EARNED, RewardStatus.PENDING)
 
 
@@ -34,17 +36,19 @@ def event_undo(*, organization: Organization, event: QualifyingEvent, actor: str
         return held
     if held.payment_id is not None:
         raise EventNotUndoable("A payment system told of the same payment, so the event stays. Refund the payment.")
-    rewards = list(Reward.objects.select_for_update(no_key=True).filter(event=held).order_by("pk"))
+    holding = hold([held])
+    rewards = holding.rewards
     if any(reward.status == RewardStatus.AVAILABLE for reward in rewards):
         raise EventNotUndoable("A reward of this event is issued already, so the event stays.")
-    if claimed(reward.pk for reward in rewards):
+    if claimed([*(reward.pk for reward in rewards), *holding.aggregates]):
         raise EventNotUndoable("A reward of this event is being issued right now, so the event stays.")
+    from_aggregates = _withdrawn(organization, held, holding)
     moves = [
-        Move(reward, RewardStatus.CANCELED, target_amount=0, reason="event undone")
+        Move(reward, RewardStatus.CANCELED, target_amount=0, reason=UNDONE)
         for reward in rewards
         if reward.status in _OPEN
     ]
-    rewards_move(organization=organization, moves=moves, actor=actor, reason="event undone")
+    rewards_move(organization=organization, moves=[*moves, *from_aggregates], actor=actor, reason=UNDONE)
     held.undone_at = clock.now(organization)
     held.net_amount = None if held.amount is None else 0
     held.save(update_fields=["undone_at", "net_amount"])
@@ -58,9 +62,19 @@ def event_undo(*, organization: Organization, event: QualifyingEvent, actor: str
                 "event",
                 held.pk,
                 held.campaign_id,
-                {"canceled": len(moves)},
+                {"canceled": len(moves) + len(from_aggregates)},
                 event_data(held, held.participant.customer, "UNDONE"),
             )
         ],
     )
     return held
+
+
+def _withdrawn(organization: Organization, event: QualifyingEvent, holding: Holding) -> list[Move]:
+    """The steps by which the event's parts leave aggregates that nobody has issued, or raises EventNotUndoable."""
+    parts = [reward for reward in holding.rewards if reward.status == RewardStatus.AGGREGATED]
+    settlement = Settlement(organization, event, holding, before=event.net_amount or 0, net=0, reason=UNDONE)
+    for part in parts:
+        if part.deducts_id is not None or not settlement.withdraw(part):
+            raise EventNotUndoable("A reward of this event was issued with others already, so the event stays.")
+    return settlement.moves()

@@ -183,6 +183,8 @@ def test_the_currency_is_fixed_by_the_first_event(scene: Scene) -> None:
         ),
         ({"campaign_id": "01a1fdaf-15e7-71f0-a520-1af081a50180"}, "campaign_id", "unknown_field"),
         ({"statement_day": 32}, "statement_day", "max_value"),
+        ({"carry_minimum": 0}, "carry_minimum", "min_value"),
+        ({"remainder": "KEEP"}, "remainder", "invalid_choice"),
         ({"earning_timing": "WEEKLY"}, "earning_timing", "invalid_choice"),
     ],
 )
@@ -195,8 +197,6 @@ def test_a_wrong_field_is_named(api: Caller, change: dict[str, Any], field: str,
     ("change", "field"),
     [
         ({"fulfilment": {"method": "GOLD"}}, "fulfilment.method"),
-        ({"remainder": "CARRY"}, "remainder"),
-        ({"carry_minimum": 500}, "carry_minimum"),
         ({"auto_issue": {"when": "DAILY"}}, "auto_issue.when"),
         ({"auto_issue": {"minimum": 5}}, "auto_issue.minimum"),
         ({"auto_issue": {"approve_above": 5}}, "auto_issue.approve_above"),

@@ -6,8 +6,9 @@ import pytest
 
 from campaigns.services import campaign_update
 from campaigns.terms import CampaignTerms
-from participants.models import QualifyingEvent
+from participants.models import QualifyingEvent, Source
 from participants.reversals import ReversalReport
+from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.services import test_clock_set as set_test_clock
 from referral_rocket.kit import clock
@@ -17,6 +18,7 @@ from rewards.services.confirming import reward_confirm
 from rewards.services.releasing import release, release_everywhere
 from rewards.services.reversing import transaction_reverse
 from rewards.services.undoing import event_undo
+from rewards.states import RewardStatus
 from tests import factories
 from tests.rewards.books import assert_books_agree
 
@@ -170,3 +172,23 @@ def test_refunds_of_an_undone_event_stay_with_it(organization, campaign, referre
     again = refund(6000)
     assert (again.created, again.net_amount) == (True, 6000)
     assert refund(6000).created is False
+
+
+def test_an_event_leaves_a_statement_that_nobody_has_issued(organization: Organization) -> None:
+    campaign = factories.campaign(
+        organization, rules=[factories.referral_rule(once_per="EVENT")], earning_timing="STATEMENT"
+    )
+    friend = factories.participant(campaign, referred_by=factories.participant(campaign))
+    by_hand, other = (factories.event(friend, source=Source.HAND) for _ in range(2))
+    release(organization=organization, at=clock.wall() + timedelta(days=40))
+    with tenant(organization):
+        statement = Reward.objects.get(type="STATEMENT")
+        event_undo(organization=organization, event=by_hand.event, actor=factories.ACTOR)
+        statement.refresh_from_db()
+        part = Reward.objects.get(event=by_hand.event)
+        assert (statement.status, statement.amount) == (RewardStatus.PENDING, 1200)
+        assert (part.status, part.amount, part.target_amount) == (RewardStatus.AGGREGATED, 0, 0)
+        reward_confirm(organization=organization, reward=statement, actor=factories.ACTOR)
+        with pytest.raises(EventNotUndoable):
+            event_undo(organization=organization, event=other.event, actor=factories.ACTOR)
+        assert Reward.objects.get(event=other.event).amount == 1200

@@ -32,8 +32,8 @@ def campaign(found: Campaign) -> dict[str, Any]:
             "connection_id": text_id(found.fulfilment_connection_id),
             "endpoint_id": text_id(found.fulfilment_endpoint_id),
         },
-        "remainder": "DROP",
-        "carry_minimum": 1,
+        "remainder": found.remainder,
+        "carry_minimum": found.carry_minimum,
         "base": {"tax": found.base_tax, "shipping": found.base_shipping, "discounts": found.base_discounts},
         "coupon": {
             "kind": found.coupon_kind,

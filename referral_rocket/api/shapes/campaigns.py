@@ -4,7 +4,16 @@ from typing import Any
 
 from rest_framework import serializers
 
-from campaigns.models import Beneficiary, CampaignStatus, CouponDuration, CouponKind, EarningTiming, OncePer, RuleType
+from campaigns.models import (
+    Beneficiary,
+    CampaignStatus,
+    CouponDuration,
+    CouponKind,
+    EarningTiming,
+    OncePer,
+    Remainder,
+    RuleType,
+)
 from campaigns.services import methods
 from campaigns.terms import MOST_COUPON_DAYS, MOST_COUPON_MONTHS
 from referral_rocket.api.fields import (
@@ -171,8 +180,15 @@ class CampaignChange(Strict):
         min_value=0, max_value=LONGEST_DAYS, required=False, allow_null=True, help_text="Needed with DELAYED."
     )
     fulfilment = Fulfilment(required=False)
-    remainder = Choice(["DROP"], later=["CARRY"], required=False)
-    carry_minimum = Only(1)
+    remainder = Choice(
+        Remainder.values,
+        required=False,
+        help_text="What becomes of the rest where less is issued than was owed. Default DROP.",
+    )
+    carry_minimum = Amount(
+        required=False,
+        help_text="With CARRY: all that was carried over for a person is due once it comes to this. Default 1.",
+    )
     base = Base(required=False)
     coupon = Coupon(required=False)
     auto_issue = AutoIssue(required=False)

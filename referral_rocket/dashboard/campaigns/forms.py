@@ -16,6 +16,7 @@ from campaigns.models import (
     EarningTiming,
     FulfilmentKind,
     OncePer,
+    Remainder,
     RewardRule,
     RuleType,
 )
@@ -116,6 +117,16 @@ class CampaignForm(forms.Form):
         validators=[MinValueValidator(0), MaxValueValidator(3650)],
         help_text="Counted from the day's last event.",
     )
+    remainder = forms.ChoiceField(
+        label="If less is issued than owed",
+        choices=[(Remainder.DROP, "The rest is dropped, on record"), (Remainder.CARRY, "The rest is carried over")],
+        initial=Remainder.DROP,
+        required=False,
+    )
+    carry_minimum = MoneyField(
+        label="Due again from",
+        help_text="What was carried over for a person waits until it comes to this. Empty: at once.",
+    )
     review_above = MoneyField(help_text="Rewards above this wait for a person to approve them.")
     budget = MoneyField(help_text="When it is used up, nothing more is earned.")
     fulfilment = forms.ChoiceField(label="Issued by", help_text="Preselected for what becomes due from now on.")
@@ -165,7 +176,7 @@ class CampaignForm(forms.Form):
             return None
         data = self.cleaned_data
         currency = data["currency"]
-        money = {name: _money(self, name, currency) for name in ("review_above", "budget")}
+        money = {name: _money(self, name, currency) for name in ("review_above", "budget", "carry_minimum")}
         if self.errors:
             return None
         return CampaignTerms(
@@ -180,6 +191,8 @@ class CampaignForm(forms.Form):
             earning_timing=data["earning_timing"],
             statement_day=data["statement_day"],
             delay_days=data["delay_days"],
+            remainder=data["remainder"] or Remainder.DROP,
+            carry_minimum=money["carry_minimum"] or 1,
             **_fulfilment_terms(data["fulfilment"]),
             **_coupon(data),
             base_tax=data["base_tax"],
@@ -204,10 +217,12 @@ def _coupon(data: Mapping[str, Any]) -> dict[str, Any]:
 def _initial(campaign: Campaign) -> dict[str, Any]:
     names = (
         "name", "currency", "qualifying_event", "landing_url", "attribution_window_days", "holding_days",
-        "earning_timing", "statement_day", "delay_days", "base_tax", "base_shipping", "base_discounts",
+        "earning_timing", "statement_day", "delay_days", "remainder", "base_tax", "base_shipping", "base_discounts",
         "coupon_kind", "coupon_percent_off", "coupon_duration", "coupon_duration_months", "coupon_expires_days",
     )  # fmt: skip
     money = {name: getattr(campaign, name) for name in ("review_above", "budget")}
+    if campaign.carry_minimum > 1:
+        money["carry_minimum"] = campaign.carry_minimum
     return {
         **{name: getattr(campaign, name) for name in names},
         **{name: plain(amount, campaign.currency) for name, amount in money.items() if amount is not None},

@@ -42,7 +42,8 @@ class ConfirmForm(forms.Form):
     """What was really issued, by hand. `amount` is typed in major units and comes out in minor ones."""
 
     amount = forms.CharField(
-        max_length=30, help_text="What was really issued. If it is less, the rest is dropped, on record."
+        max_length=30,
+        help_text="What was really issued. What becomes of the rest, the campaign says: dropped, on record, or carried over.",
     )
     reference = forms.CharField(
         required=False, max_length=200, help_text="Such as the number of a bank transfer; shown with the reward."

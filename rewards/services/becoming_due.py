@@ -1,0 +1,26 @@
+"""The steps out of EARNED: due by itself, or ready for an aggregate."""
+
+from datetime import datetime
+
+from rewards.models import Reward
+from rewards.services.door import Move
+from rewards.states import RewardStatus, WaitingFor
+
+
+def waits_no_more(reward: Reward, *, ready_at: datetime, now: datetime) -> Move:
+    """The step after review and holding: due, or ready for its aggregate since `ready_at`."""
+    if reward.campaign.aggregates:
+        return Move(reward, RewardStatus.EARNED, waiting_for=WaitingFor.AGGREGATION, ready_at=ready_at)
+    return becomes_due(reward, now)
+
+
+def becomes_due(reward: Reward, now: datetime) -> Move:
+    """The step to PENDING, in which the campaign's fulfilment of this moment is fixed for the reward."""
+    return Move(
+        reward,
+        RewardStatus.PENDING,
+        due_at=now,
+        fulfilment_kind=reward.campaign.fulfilment_kind,
+        fulfilment_method=reward.campaign.fulfilment_method,
+        fulfilment_endpoint_id=reward.campaign.fulfilment_endpoint_id,
+    )
