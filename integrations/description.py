@@ -103,6 +103,9 @@ class Provider:
     install: Install | None = None
     # Makes the provider send webhooks of those types to our address, where it doesn't already. Raises ProviderError.
     subscribe: Callable[[Access, str, Sequence[str]], None] | None = None
+    # Makes an endpoint at the provider for our address, where a person asks for it, and gives its signing secret. Doing
+    # it again replaces the one that was made before. Raises ProviderError.
+    create_webhook: Callable[[Access, str, Sequence[str]], str] | None = None
     # Where webhooks are signed with keys that have to be fetched: what is kept of the answer to a key's address.
     # Raises UnusableKey.
     trusted_key: Callable[[str, bytes], bytes] | None = None

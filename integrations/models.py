@@ -38,6 +38,8 @@ class Connection(TenantModel):
     check_attempts = models.PositiveSmallIntegerField(default=0)
     check_message = models.TextField(blank=True)
     checked_at = models.DateTimeField(null=True)
+    # A person asked us to have the provider send its webhooks here: the next check does it.
+    webhook_wanted = models.BooleanField(default=False)
     leased_until = models.DateTimeField(null=True)
     lease_token = models.UUIDField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -135,6 +135,33 @@ def connection_request_check(*, connection: Connection) -> Connection:
 
 
 @transaction.atomic
+def connection_request_webhook(*, connection: Connection, actor: str) -> Connection:
+    """Have the provider send its webhooks here, and keep the secret that it signs them with; the next check does it.
+
+    The caller nudges `tasks.check_connections`. A provider that can't be asked, or a connection without credentials,
+    stays as it is.
+    """
+    held = connection_request_check(connection=connection)
+    if held.check_due_at is not None and provider_of(held.provider).create_webhook is not None:
+        held.webhook_wanted = True
+        held.save(update_fields=["webhook_wanted", "updated_at"])
+        _record(held, "connection.webhook_wanted", actor)
+    return held
+
+
+@transaction.atomic
+def connection_webhook_settled(*, connection: Connection, secret: str | None, actor: str) -> Connection:
+    """The provider made an endpoint with this secret, or refused to (None). The secret before stays good for a day."""
+    held = _held(connection)
+    held.webhook_wanted = False
+    if secret is not None:
+        held.webhook_secrets = _new_secrets(provider_of(held.provider), held.webhook_secrets, secret, DEFAULT_OVERLAP)
+        _record(held, "connection.changed", actor, changed=["webhook_secret"])
+    held.save(update_fields=["webhook_wanted", "webhook_secrets", "updated_at"])
+    return held
+
+
+@transaction.atomic
 def connection_checked(*, connection: Connection, outcome: AccountCheck | ProviderError, actor: str) -> Connection:
     """Write down what the provider said, and end the check or put it off."""
     held = _held(connection)

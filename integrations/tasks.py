@@ -6,12 +6,12 @@ from datetime import datetime
 from celery import shared_task
 
 from integrations.base import Access, AccountCheck
-from integrations.errors import ProviderError
+from integrations.errors import ProviderError, ProviderRejected
 from integrations.installing import connection_installed
 from integrations.models import Connection
 from integrations.registry import provider_of
 from integrations.selectors import access_of, webhook_url
-from integrations.services import connection_checked
+from integrations.services import connection_checked, connection_webhook_settled
 from integrations.signing_keys import signing_keys_fetch
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit.clock import wall
@@ -63,9 +63,10 @@ def _ask(claimed: _Claimed) -> AccountCheck | ProviderError:
     try:
         access = _installed(claimed, access)
         checked = provider_of(access.provider).check(access)
+        said = [*_subscribed(connection, access), *_webhook_created(claimed, access)]
     except ProviderError as error:
         return error
-    return replace(checked, message=" ".join([checked.message, *_subscribed(connection, access)]))
+    return replace(checked, message=" ".join([checked.message, *said]))
 
 
 def _installed(claimed: _Claimed, access: Access) -> Access:
@@ -89,6 +90,25 @@ def _subscribed(connection: Connection, access: Access) -> list[str]:
     except ProviderError as error:
         return [error.message]
     return []
+
+
+def _webhook_created(claimed: _Claimed, access: Access) -> list[str]:
+    """Makes the endpoint that a person asked for, and keeps its secret. What may work later is raised.
+
+    Killed between the provider's answer and our writing the secret is lost with it: the wish stands, and the next check
+    makes another endpoint in its place.
+    """
+    connection, provider = claimed.connection, provider_of(access.provider)
+    if not connection.webhook_wanted or provider.create_webhook is None:
+        return []
+    secret, said = None, f"{provider.name} sends its webhooks here now."
+    try:
+        secret = provider.create_webhook(access, webhook_url(connection), provider.webhook_events)
+    except ProviderRejected as refused:
+        said = refused.message
+    with tenant(connection.organization):
+        connection_webhook_settled(connection=connection, secret=secret, actor=ACTOR)
+    return [said]
 
 
 def _write_down(claimed: _Claimed, outcome: AccountCheck | ProviderError) -> None:

@@ -4,6 +4,7 @@ from integrations.description import CredentialField, Method, Provider
 from integrations.providers.stripe import account, keys, words
 from integrations.providers.stripe.credit import StripeCredit
 from integrations.providers.stripe.discounts import StripeDiscount
+from integrations.providers.stripe.endpoints import create_webhook
 from integrations.providers.stripe.history import payments_since
 from integrations.providers.stripe.inbound import READERS, StripePayments
 
@@ -41,4 +42,5 @@ PROVIDER = Provider(
     # https://docs.stripe.com/rate-limits: 100 in live mode, 25 in a sandbox and for each endpoint.
     requests_per_second={"LIVE": 25, "TEST": 25},
     payments_since=payments_since,
+    create_webhook=create_webhook,
 )

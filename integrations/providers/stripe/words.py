@@ -26,6 +26,8 @@ KEY_PUBLISHABLE = "This is a publishable key (pk_…). The secret key (sk_…) o
 SIGNING_SHAPE = "Paste the signing secret as Stripe shows it: whsec_ and letters and digits, without spaces."
 SIGNING_HELP = "The signing secret (whsec_…) that Stripe shows for the webhook endpoint with the address below."
 
+ENDPOINT_DESCRIPTION = "Referral Rocket: referred payments, refunds and disputes"
+
 CUSTOMER_NOT_FOUND = "Stripe has no customer with this e-mail address. Create one in Stripe, or choose another method."
 SEVERAL_CUSTOMERS = (
     "Stripe has several customers with this e-mail address. Say which one it is on the participant's page."

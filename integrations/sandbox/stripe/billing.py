@@ -3,8 +3,8 @@
 `POST /_control/stripe/subscriptions` {email | customer, amount, currency, interval, status, cancel_at_period_end,
     coupons: [a coupon's fields], livemode}: a running subscription, with those coupons on it. GET ?customer=
 `POST /_control/stripe/invoices` {subscription, url, secret}: pays its next invoice. `once` discounts are used up and gone
-    afterwards, repeating ones until they end, the customer's credit is used, and signed webhooks tell of it if `url` is
-    given. The answer shows what was taken off.
+    afterwards, repeating ones until they end, the customer's credit is used, and signed webhooks tell of it: at `url`,
+    else at the endpoints that were made by the API. The answer shows what was taken off.
 `POST /_control/stripe/redeem` {promotion_code}: somebody buys with it. `GET /_control/stripe/rewards?reward_id=`: what
     was made for a reward, with how often it was used.
 Amounts are in Stripe's units.
@@ -51,14 +51,14 @@ class Billing(Discounts):
     def pay_invoice(self, wanted: Json) -> Json:
         with self._store.transaction():
             invoice, told = self._invoice(wanted["subscription"])
-        events = []
-        if wanted.get("url"):
-            happened = [
-                shapes.event(event_type, thing, invoice["livemode"], API_VERSION, invoice["created"])
-                for event_type, thing in told
-            ]
-            events = [sent for event in happened for sent in self._webhooks.deliver(event, wanted)]
-        return {"invoice": invoice, "events": events}
+        happened = [
+            shapes.event(event_type, thing, invoice["livemode"], API_VERSION, invoice["created"])
+            for event_type, thing in told
+        ]
+        return {
+            "invoice": invoice,
+            "events": [sent for event in happened for sent in self._webhooks.deliver(event, wanted)],
+        }
 
     def redeem(self, wanted: Json) -> Json:
         """A checkout with a promotion code, without more of the sale than that."""

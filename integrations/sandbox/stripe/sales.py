@@ -24,6 +24,8 @@ from integrations.sandbox.stripe.shapes import ALPHABET
 from integrations.sandbox.stripe.shelf import PROVIDER, Json, Shelf, refused
 
 MOST_ENDPOINTS = 16
+# Kept with an endpoint, so that the stand-in can sign; shown only in the answer to its making.
+SECRET = "standin_secret"  # noqa: S105 - the name of a field
 _KINDS = {
     "payment_intents": "payment_intent",
     "invoices": "invoice",
@@ -61,19 +63,25 @@ class Sales(Shelf):
     # Webhook endpoints -------------------------------------------------------------------------------------------
 
     def endpoint_create(self, livemode: bool, params: Json) -> Json:
-        if not params["url"].startswith("https://" if livemode else ("https://", "http://")):
+        # Stripe takes no http address in live mode. A stand-in has nothing else to tell of its sales to.
+        if not params["url"].startswith(("https://", "http://127.0.0.1:", "http://localhost:")):
             raise refused("Invalid URL: An explicit scheme (such as https) must be provided.", "url", "url_invalid")
         with self._store.transaction():
-            if len(self._store.find(PROVIDER, "webhook_endpoint", livemode=livemode)) >= MOST_ENDPOINTS:
+            there = self._store.find(
+                PROVIDER, "webhook_endpoint", livemode=livemode, keep=lambda each: not each.get("deleted")
+            )
+            if len(there) >= MOST_ENDPOINTS:
                 raise refused(f"You have reached the maximum of {MOST_ENDPOINTS} webhook endpoints.")
             endpoint = webhook_endpoint(params, livemode)
-            self._store.put(PROVIDER, livemode, "webhook_endpoint", endpoint)
-        return endpoint | {"secret": "whsec_" + "".join(secrets.choice(ALPHABET) for _ in range(32))}
+            secret = "whsec_" + "".join(secrets.choice(ALPHABET) for _ in range(32))
+            self._store.put(PROVIDER, livemode, "webhook_endpoint", endpoint | {SECRET: secret})
+        return endpoint | {"secret": secret}
 
     def endpoint_list(self, livemode: bool, params: Json) -> Json:
-        return self._page(
+        page = self._page(
             "webhook_endpoint", livemode, params, url="/v1/webhook_endpoints", keep=lambda each: not each.get("deleted")
         )
+        return page | {"data": [_without_secret(each) for each in page["data"]]}
 
     def endpoint_update(self, livemode: bool, params: Json, endpoint_id: str) -> Json:
         with self._store.transaction():
@@ -85,7 +93,7 @@ class Sales(Shelf):
             }
             endpoint["metadata"] |= params.get("metadata") or {}
             self._store.put(PROVIDER, livemode, "webhook_endpoint", endpoint)
-        return endpoint
+        return _without_secret(endpoint)
 
     def endpoint_delete(self, livemode: bool, params: Json, endpoint_id: str) -> Json:
         endpoint = self._endpoint(livemode, endpoint_id)
@@ -97,6 +105,10 @@ class Sales(Shelf):
         if endpoint.get("deleted"):
             return self._object("none", livemode, endpoint_id, "webhook endpoint")
         return endpoint
+
+
+def _without_secret(endpoint: Json) -> Json:
+    return {name: value for name, value in endpoint.items() if name != SECRET}
 
 
 _ENDPOINT = r"/v1/webhook_endpoints/(\w+)"

@@ -1,6 +1,6 @@
 """Sales, refunds and disputes of Stripe's stand-in, told by signed webhooks.
 
-`POST /_control/stripe/webhooks` takes `{url, secret}` and
+`POST /_control/stripe/webhooks` takes `{url, secret}`, or tells the endpoints that were made by the API, and
 - `{type: "checkout", email, amount, currency, …}` (the default): a customer pays. Further: `name, livemode, country, tax,
   shipping, discount, referral_code, transaction_id, metadata, client_reference_id, subscription` (true: by a
   subscription's first invoice), `events` (which to send, in which order) and `age_seconds` (how long ago it was);
@@ -140,9 +140,23 @@ class Webhooks:
         body = json.dumps(event, indent=2).encode()
         sent = []
         for _ in range(wanted.get("repeat", 1)):
-            sent.append(_post(wanted["url"], body, wanted["secret"]) | {"id": event["id"], "type": event["type"]})
+            for url, secret in self._takers(event, wanted):
+                sent.append(_post(url, body, secret) | {"id": event["id"], "type": event["type"]})
             time.sleep(wanted.get("delay_ms", 0) / 1000)
         return sent
+
+    def _takers(self, event: Json, wanted: Json) -> list[tuple[str, str]]:
+        """Where to, with the secret: as asked for, else every endpoint that takes such events."""
+        if wanted.get("url"):
+            return [(wanted["url"], wanted["secret"])]
+        endpoints = self._store.find(PROVIDER, "webhook_endpoint", livemode=event["livemode"])
+        return [
+            (each["url"], each["standin_secret"])
+            for each in endpoints
+            if not each.get("deleted")
+            and each["status"] == "enabled"
+            and {event["type"], "*"} & set(each["enabled_events"])
+        ]
 
 
 def signature(body: bytes, secret: str, at: int) -> str:

@@ -11,7 +11,12 @@ from django.views.decorators.http import require_POST
 from integrations.errors import InvalidCredentials, ModeMismatch
 from integrations.models import Connection
 from integrations.registry import provider_of
-from integrations.services import connection_disconnect, connection_request_check, connection_update
+from integrations.services import (
+    connection_disconnect,
+    connection_request_check,
+    connection_request_webhook,
+    connection_update,
+)
 from integrations.tasks import check_connections
 from referral_rocket.accounts.roles import Ability
 from referral_rocket.dashboard import links
@@ -32,6 +37,15 @@ def check(request: Any, connection_id: UUID) -> HttpResponse:
     nudge(check_connections)
     if request.htmx:
         return render(request, "integrations/check.html", {"connection": connection})
+    return _back(request, connection)
+
+
+@require_POST
+@requires(Ability.CONNECT)
+def webhook(request: Any, connection_id: UUID) -> HttpResponse:
+    """Have the provider send its webhooks here; a worker asks it."""
+    connection = connection_request_webhook(connection=connection_or_404(connection_id), actor=request.actor)
+    nudge(check_connections)
     return _back(request, connection)
 
 

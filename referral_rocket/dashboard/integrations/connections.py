@@ -85,6 +85,7 @@ def show(request: Any, connection: Connection, *, opened: str = "", status: int 
         "settings_form": SettingsForm(provider=provider, now=connection.settings),
         "settings": [(field.label, _shown(connection.settings.get(field.name))) for field in provider.setting_fields],
         # Said here: a template would call the function.
+        "makes_webhook": provider.create_webhook is not None and connection.is_active,
         "lists_past": provider.payments_since is not None,
         **(backfills.shown(connection) if provider.payments_since else {}),
         **forms,
@@ -114,5 +115,9 @@ def _secrets(connection: Connection) -> Secrets:
 @require_safe
 def connection_status(request: Any, connection_id: UUID) -> HttpResponse:
     """The part of the page that a running check changes, for htmx to fetch until it is done."""
-    context = {"connection": connection_or_404(connection_id)}
-    return render(request, "integrations/check.html", context)
+    connection = connection_or_404(connection_id)
+    response = render(request, "integrations/check.html", {"connection": connection})
+    if connection.check_due_at is None and provider_of(connection.provider).create_webhook is not None:
+        # It may have made an endpoint, of which other parts of the page tell.
+        response["HX-Refresh"] = "true"
+    return response

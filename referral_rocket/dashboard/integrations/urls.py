@@ -12,6 +12,7 @@ integrations = [
     path("integrations/<uuid:connection_id>/", connections.connection, name="connection"),
     path("integrations/<uuid:connection_id>/status/", connections.connection_status, name="connection_status"),
     path("integrations/<uuid:connection_id>/check/", actions.check, name="connection_check"),
+    path("integrations/<uuid:connection_id>/webhook/", actions.webhook, name="connection_webhook"),
     path("integrations/<uuid:connection_id>/secret/", actions.secret, name="connection_secret"),
     path("integrations/<uuid:connection_id>/credentials/", actions.credentials, name="connection_credentials"),
     path("integrations/<uuid:connection_id>/settings/", actions.settings, name="connection_settings"),
