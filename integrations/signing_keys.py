@@ -5,6 +5,7 @@ provider's own, answers 503, and the provider delivers again. Killed anywhere, a
 bounded, since anybody can post such a webhook: the newest addresses are refused while many wait.
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -58,31 +59,38 @@ def _claim() -> list[SigningKey]:
     return claimed
 
 
-def _fetched(wanted: SigningKey) -> bytes | str:
-    """The key, or why there is none."""
+@dataclass(frozen=True)
+class _Nothing:
+    """No key, and why. `for_good` where asking again would be in vain."""
+
+    reason: str
+    for_good: bool = False
+
+
+def _fetched(wanted: SigningKey) -> bytes | _Nothing:
     provider = provider_of(wanted.provider)
     if provider.trusted_key is None:
-        return f"{provider.name} has no keys to be fetched."
+        return _Nothing(f"{provider.name} has no keys to be fetched.", for_good=True)
     try:
         answer = _caller.send("GET", wanted.url, headers={"Accept": "*/*"})
         if answer.status != 200:
-            return f"{provider.name} answered {answer.status}."
+            return _Nothing(f"{provider.name} answered {answer.status}.", for_good=answer.status in (400, 404, 410))
         return provider.trusted_key(wanted.url, answer.body)
     except HttpFailure as failure:
-        return failure.reason
+        return _Nothing(failure.reason)
     except UnusableKey as error:
-        return str(error)
+        return _Nothing(str(error), for_good=True)
 
 
-def _settle(wanted: SigningKey, outcome: bytes | str) -> None:
+def _settle(wanted: SigningKey, outcome: bytes | _Nothing) -> None:
     row = SigningKey.objects.filter(pk=wanted.pk)
     if isinstance(outcome, bytes):
         row.update(key=outcome, fetched_at=wall(), next_attempt_at=None, reason="")
         return
-    log.warning("signing_key_not_fetched", provider=wanted.provider, url=wanted.url, reason=outcome)
-    if wanted.attempts >= len(RETRY_SECONDS):
-        # Forgotten: the next webhook that names it notes it anew.
+    log.warning("signing_key_not_fetched", provider=wanted.provider, url=wanted.url, reason=outcome.reason)
+    if outcome.for_good or wanted.attempts >= len(RETRY_SECONDS):
+        # Forgotten, so that what somebody made up keeps no real one waiting: the next webhook that names it notes it anew.
         row.filter(key__isnull=True).delete()
         return
     again = wall() + timedelta(seconds=RETRY_SECONDS[wanted.attempts])
-    row.update(attempts=wanted.attempts + 1, next_attempt_at=again, reason=outcome[:300])
+    row.update(attempts=wanted.attempts + 1, next_attempt_at=again, reason=outcome.reason[:300])

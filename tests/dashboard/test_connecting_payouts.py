@@ -100,7 +100,7 @@ def test_wise_needs_its_settings(organization: Organization, admin: Visitor) -> 
     made = only(organization)
     assert made.settings == {"profile_id": str(profile_of(TOKEN)), "source_currency": "EUR"}
     assert (made.status, made.account_currency) == (ConnectionStatus.ACTIVE, "EUR")
-    assert "The balance in EUR is 100000.0" in made.check_message
+    assert "The balance in EUR is €100,000.00" in made.check_message
     page = text(admin.get("connection", made.pk))
     assert "Paid from" in page
     assert "transfers#state-change" in page

@@ -308,7 +308,7 @@ def test_the_account_and_its_balance_are_named(adapter, access):
 
     assert checked.account == f"Referral Rocket stand-in ({SETTINGS['profile_id']})"
     assert (checked.currency, checked.message) == (
-        "EUR", "Connected to Referral Rocket stand-in. The balance in EUR is 100000.0."
+        "EUR", "Connected to Referral Rocket stand-in. The balance in EUR is €100,000.00."
     )  # fmt: skip
 
 

@@ -237,6 +237,7 @@ def test_a_certificate_out_of_date(base):
 
 
 def test_an_address_that_doesnt_answer_is_asked_again_then_forgotten(base, sandbox):
+    sandbox.fault("unavailable", provider="paypal", path="/certs/", times=None)
     signing_key_want(provider="paypal", url=f"{base}/v1/notifications/certs/CERT-none")
     for _ in range(len(signing_keys.RETRY_SECONDS)):
         assert signing_keys_fetch() == 1
@@ -244,6 +245,14 @@ def test_an_address_that_doesnt_answer_is_asked_again_then_forgotten(base, sandb
         SigningKey.objects.update(next_attempt_at=datetime.now(UTC))
 
     assert signing_keys_fetch() == 1
+    assert not SigningKey.objects.exists()
+
+
+def test_an_address_that_is_none_is_forgotten_at_once(base):
+    signing_key_want(provider="paypal", url=f"{base}/v1/notifications/certs/CERT-none")
+
+    assert signing_keys_fetch() == 1
+
     assert not SigningKey.objects.exists()
 
 

@@ -106,13 +106,19 @@ class PayPal(Conversation):
 
     def quirk(self, said: Said, *, writes: bool) -> ProviderError | None:
         """See the errors of the Payouts API; the shape of a repeated batch was seen in PayPal's sandbox by several."""
-        name = said.fields.get("name")
-        issues = {name, *(detail.get("issue") for detail in _details(said))}
         if said.status < 500 and _is_a_repeat(said):
             batch_id = _linked_batch(said)
             if batch_id is None:
                 return OutcomeUnknown(words.REPEATED, exchanges=self.exchanges)
             return AlreadySent(batch_id, self.exchanges)
+        if said.status == 409 and writes:
+            # A request of the same PayPal-Request-Id is still being worked on.
+            return OutcomeUnknown(words.BEING_TAKEN_IN, exchanges=self.exchanges)
+        return self._refusal(said)
+
+    def _refusal(self, said: Said) -> ProviderError | None:
+        """A refusal by which nothing was done."""
+        issues = {said.fields.get("name"), *(detail.get("issue") for detail in _details(said))}
         if "INSUFFICIENT_FUNDS" in issues:
             return ProviderRejected(words.INSUFFICIENT_FUNDS, code="insufficient_funds", exchanges=self.exchanges)
         if said.status == 403:

@@ -8,6 +8,7 @@ cancelled is left in doubt; the look-up then cancels what is unpaid and finds wh
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -22,6 +23,7 @@ from integrations.errors import (
 from integrations.providers.wise import states, transfers, words
 from integrations.providers.wise.client import ApprovalNeeded, Wise, is_insufficient
 from referral_rocket.kit.clock import wall
+from referral_rocket.kit.money import digits, format_money
 
 Json = Mapping[str, Any]
 Answers = dict[UUID, IssueResult | ProviderError]
@@ -134,8 +136,13 @@ def _balance(talk: Wise, profile: str, source: str) -> str:
     for balance in balances if isinstance(balances, list) else ():
         amount = balance.get("amount") if isinstance(balance, Mapping) else None
         if isinstance(amount, Mapping) and amount.get("currency") == source:
-            return f"The balance in {source} is {amount.get('value')}."
+            return f"The balance in {source} is {format_money(_minor(amount.get('value'), source), source)}."
     return f"There is no balance in {source} yet: open one in Wise." if source else "Say which currency pays."
+
+
+def _minor(value: Any, currency: str) -> int:
+    """The minor units of an amount that is only shown; what is less than one is left away."""
+    return int(Decimal(str(value or 0)).scaleb(digits(currency)))
 
 
 # Sending ---------------------------------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ class PayPalStandIn:
         try:
             if call.path == CERTIFICATE_PATH:
                 return Reply(200, self._signer.certificate())
+            if call.path.startswith("/v1/notifications/certs/"):
+                raise Refused(404, "RESOURCE_NOT_FOUND", "The specified resource does not exist.")
             if (call.method, call.path) == ("POST", "/v1/oauth2/token"):
                 return self._token(call)
             account = self._account(call)

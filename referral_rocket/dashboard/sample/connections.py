@@ -67,7 +67,7 @@ OTHERS = (
         "wise",
         {"api_token": "sample-acme-coffee-{mode}-0000"},
         "Referral Rocket stand-in ({profile_id})",
-        "Connected to Referral Rocket stand-in. The balance in USD is 100000.0.",
+        "Connected to Referral Rocket stand-in. The balance in USD is $100,000.00.",
         settings={"profile_id": "{profile_id}", "source_currency": "USD"},
     ),
 )
