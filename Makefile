@@ -22,7 +22,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format lock setup packages build static clean
+.PHONY: help demo test books lint format lock setup packages build static clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
@@ -32,6 +32,9 @@ demo: $(COLLECTED) ## The whole product with sample data on 127.0.0.1, port 8000
 
 test: $(BUILT) ## The whole suite; ARGS="tests/rewards -k door" chooses some of it
 	@$(BIN)/python -m embedded.suite $(ARGS)
+
+books: $(BUILT) ## The property test of the books with BOOKS_EXAMPLES (20,000) random sequences
+	@BOOKS_EXAMPLES=$${BOOKS_EXAMPLES:-20000} LOG_LEVEL=ERROR $(BIN)/pytest tests/rewards/test_books.py -q -p no:cacheprovider
 
 lint: $(BUILT) ## Everything that can be said about the code without running its tests
 	$(BIN)/ruff check .

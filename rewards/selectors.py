@@ -13,8 +13,8 @@ from django.db.models.functions import TruncDate
 
 from campaigns.models import Campaign
 from participants.selectors import customers_beginning_with
-from rewards.models import BatchItem, Claim, Reward, RewardBatch, RewardTotals, RewardTransition
-from rewards.states import ItemOutcome, RewardStatus
+from rewards.models import BatchItem, Claim, Reward, RewardBatch, RewardTotals, RewardTransition, StatementPeriod
+from rewards.states import ItemOutcome, RewardStatus, WaitingFor
 
 
 def due_count() -> int:
@@ -59,6 +59,42 @@ def rewards() -> QuerySet[Reward]:
 def parts_of(aggregate: Reward) -> QuerySet[Reward]:
     """What the aggregate totals, unordered."""
     return rewards().filter(aggregate=aggregate)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What rewards and the deductions among them come to, in minor units."""
+
+    earned: int = 0
+    earned_count: int = 0
+    deducted: int = 0
+    deducted_count: int = 0
+
+
+def waiting_for_total(campaign_id: UUID) -> Sums:
+    """What waits for the campaign's next total. One query."""
+    return _sums(Reward.objects.filter(campaign=campaign_id, waiting_for=WaitingFor.AGGREGATION))
+
+
+def periods(campaign_id: UUID) -> QuerySet[StatementPeriod]:
+    """The closes of a campaign's statements, unordered; their ids are in the order of closing."""
+    return StatementPeriod.objects.filter(campaign=campaign_id)
+
+
+def parts_sums(aggregate: Reward) -> Sums:
+    """What an aggregate's parts come to now. One query."""
+    return _sums(Reward.objects.filter(aggregate=aggregate))
+
+
+def _sums(found: QuerySet[Reward]) -> Sums:
+    taken = Q(deducts__isnull=False)
+    row = found.aggregate(
+        earned=Sum("amount", filter=~taken),
+        earned_count=Count("id", filter=~taken),
+        deducted=Sum("amount", filter=taken),
+        deducted_count=Count("id", filter=taken),
+    )
+    return Sums(**{name: int(value or 0) for name, value in row.items()})
 
 
 def history(reward: Reward) -> QuerySet[RewardTransition]:

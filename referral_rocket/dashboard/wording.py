@@ -22,7 +22,7 @@ _REWARD = {
     "AVAILABLE": Wording("Issued", "success", "circle-check", "The participant has it"),
     "PENDING_DEDUCTION": Wording("Deduction due", "warning", "undo-2", "To be taken back after a refund"),
     "DEDUCTED": Wording("Deducted", "neutral", "circle-minus", "Taken back"),
-    "AGGREGATED": Wording("In statement", "violet", "layers", "Part of a statement's total"),
+    "AGGREGATED": Wording("In a total", "violet", "layers", "Issued as part of a total"),
     "CANCELED": Wording("Canceled", "neutral", "ban", "Nothing is owed"),
 }
 _CAMPAIGN = {
@@ -85,8 +85,8 @@ _REVERSAL = {
 _WAITING_FOR = {
     "HOLDING": Wording("Holding period", "info", "hourglass"),
     "REVIEW": Wording("In review", "warning", "eye"),
-    "AGGREGATION": Wording("Next statement", "violet", "layers"),
-    "CARRY": Wording("Below the minimum", "neutral", "layers"),
+    "AGGREGATION": Wording("Next total", "violet", "layers", "Joins the next statement, or its day's total"),
+    "CARRY": Wording("Not enough yet", "neutral", "layers", "Left over; due once enough has come together"),
     "RECIPIENT": Wording("Needs a recipient", "warning", "user"),
     "NO_ENDPOINT": Wording("No endpoint", "warning", "webhook"),
 }

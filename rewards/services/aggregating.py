@@ -28,7 +28,8 @@ from rewards.models import Reward
 from rewards.periods import first_close_after
 from rewards.services.budgets import budget_holders, budget_returns
 from rewards.services.claims import claimed
-from rewards.services.door import Part, rewards_aggregate, rewards_move, totals_last
+from rewards.services.door import rewards_move, totals_last
+from rewards.services.door.aggregates import NewAggregate, Part, aggregates_make, parts_join
 from rewards.states import RewardStatus, RewardType, WaitingFor
 
 ACTOR = "system:release"
@@ -168,18 +169,15 @@ def _total(organization: Organization, campaign: Campaign, people: Sequence[UUID
     candidates = _held(campaign, people)
     groups = _not_made_yet(campaign, wanted.groups(campaign, candidates))
     now = clock.now(organization)
-    made = [(group, _aggregate(organization, campaign, group, wanted.kind, now)) for group in groups]
     with totals_last(organization):
-        _write(organization, campaign, made, wanted.kind, now)
-    return len(made)
+        _write(organization, campaign, groups, wanted.kind, now)
+    return len(groups)
 
 
-def _write(
-    organization: Organization, campaign: Campaign, made: Sequence[tuple[Group, Reward]], kind: str, now: datetime
-) -> None:
-    groups = [group for group, _ in made]
+def _write(organization: Organization, campaign: Campaign, groups: Sequence[Group], kind: str, now: datetime) -> None:
+    reason = "statement closed" if kind == RewardType.STATEMENT else "a day's total is due"
     for currency in sorted({group.currency for group in groups}):
-        here = [(group, reward) for group, reward in made if group.currency == currency]
+        here = [(group, _aggregate(group)) for group in groups if group.currency == currency]
         if kind == RewardType.STATEMENT:
             _note_period(campaign, currency, [group for group, _ in here], now)
         # What is taken off a total is as good as taken back: the budget has it again (a negative total is still open).
@@ -191,16 +189,24 @@ def _write(
             if part.is_deduction
         ]
         rewards_move(organization=organization, moves=budget_returns(netted), actor=ACTOR, reason="taken off a total")
-        rewards_aggregate(
+        aggregates_make(
             organization=organization,
-            aggregates=[reward for _, reward in here],
+            model=_model(organization, campaign, kind, currency, now),
+            aggregates=[made for _, made in here],
+            actor=ACTOR,
+            reason=reason,
+        )
+        parts_join(
+            organization=organization,
+            campaign_id=campaign.pk,
+            currency=currency,
             parts=[
-                Part(part.reward_id, reward.pk, part.status, part.amount, part.target_amount)
-                for group, reward in here
+                Part(part.reward_id, made.id, part.status, part.amount, part.target_amount)
+                for group, made in here
                 for part in group.parts
             ],
             actor=ACTOR,
-            reason="statement closed" if kind == RewardType.STATEMENT else "a day's total is due",
+            reason=reason,
         )
 
 
@@ -245,32 +251,35 @@ def _not_made_yet(campaign: Campaign, groups: Sequence[Group]) -> list[Group]:
     return [group for group in groups if (group.participant_id, group.currency, group.period_ends_at) not in made]
 
 
-def _aggregate(organization: Organization, campaign: Campaign, group: Group, kind: str, now: datetime) -> Reward:
+def _aggregate(group: Group) -> NewAggregate:
     net = group.net
     status = RewardStatus.PENDING if net > 0 else RewardStatus.PENDING_DEDUCTION if net < 0 else RewardStatus.CANCELED
-    return Reward(
+    return NewAggregate(
         id=uuid7(),
-        organization=organization,
-        campaign=campaign,
         participant_id=group.participant_id,
         customer_id=group.customer_id,
-        type=kind,
-        status=status,
+        status=str(status),
         amount=abs(net),
         # What was earned is never nothing; where deductions took all of it, that is what it came to before them.
         earned_amount=abs(net) or sum(part.amount for part in group.parts if not part.is_deduction),
-        target_amount=0,
-        currency=group.currency,
         reason=None if net else NET_ZERO,
         parts_count=len(group.parts),
         period_ends_at=group.period_ends_at,
+        moment=group.due_at,
+    )
+
+
+def _model(organization: Organization, campaign: Campaign, kind: str, currency: str, now: datetime) -> Reward:
+    """What the aggregates have in common, the campaign's fulfilment of this moment included."""
+    return Reward(
+        organization=organization,
+        campaign=campaign,
+        type=kind,
+        target_amount=0,
+        currency=currency,
         fulfilment_kind=campaign.fulfilment_kind,
         fulfilment_method=campaign.fulfilment_method,
         fulfilment_endpoint_id=campaign.fulfilment_endpoint_id,
-        earned_at=group.due_at,
-        releases_at=group.due_at,
-        occurred_at=group.due_at,
-        due_at=group.due_at if net else None,
         created_at=now,
         updated_at=now,
     )

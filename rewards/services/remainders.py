@@ -23,7 +23,8 @@ from referral_rocket.kit.money import share
 from rewards.models import Reward
 from rewards.services.becoming_due import becomes_due
 from rewards.services.budgets import origins, targets_fall
-from rewards.services.door import Move, Part, rewards_aggregate, rewards_create, rewards_move
+from rewards.services.door import Move, rewards_create, rewards_move
+from rewards.services.door.aggregates import Part, parts_join
 from rewards.states import AGGREGATE_TYPES, RewardStatus, WaitingFor
 
 CARRIED = "left over, and carried on"
@@ -140,8 +141,15 @@ def _carried_aggregate(
     rewards_create(organization=organization, rewards=rests, actor=actor, reason=CARRIED)
     carried = _rest_of(aggregate, left, now, WaitingFor.CARRY)
     carried.parts_count = len(rests)
-    parts = [Part(rest.pk, carried.pk, rest.status, rest.amount, 0) for rest in rests]
-    rewards_aggregate(organization=organization, aggregates=[carried], parts=parts, actor=actor, reason=CARRIED)
+    rewards_create(organization=organization, rewards=[carried], actor=actor, reason=CARRIED)
+    parts_join(
+        organization=organization,
+        campaign_id=aggregate.campaign_id,
+        currency=aggregate.currency,
+        parts=[Part(rest.pk, carried.pk, str(rest.status), rest.amount, 0) for rest in rests],
+        actor=actor,
+        reason=CARRIED,
+    )
     return carried
 
 

@@ -91,6 +91,9 @@ def test_what_is_told_of_a_part_is_what_the_door_says(organization: Organization
         }
         (statement,) = Reward.objects.filter(parts_count__isnull=False)
         order = reward_data(statement, None)
+        told = PendingActivity.objects.order_by("-id").filter(snapshot__reward_id=str(statement.pk)).first()
+        assert told is not None
+        assert told.snapshot == {**order, "previous_status": None, "reason": "statement closed"}
     assert order["parts_count"] == 1
     assert "transaction_id" not in order
 

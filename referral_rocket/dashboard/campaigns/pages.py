@@ -23,10 +23,11 @@ from referral_rocket.dashboard.settings.activity_log import lines_of
 from referral_rocket.kit import clock
 from referral_rocket.kit.money import digits
 from rewards.models import Reward
-from rewards.selectors import budget_spent, campaign_totals, daily_amounts
+from rewards.selectors import budget_spent, campaign_totals, daily_amounts, periods, waiting_for_total
+from rewards.services.aggregating import next_close
 from rewards.states import RewardStatus
 
-TABS = ("summary", "participants", "rewards", "rules", "fulfilment", "share", "settings", "activity")
+TABS = ("summary", "participants", "rewards", "totals", "rules", "fulfilment", "share", "settings", "activity")
 CHART_DAYS = 60
 
 
@@ -68,7 +69,11 @@ def campaign(request: Any, campaign_id: UUID) -> HttpResponse:
         "campaign": shown,
         "tab": tab,
         "body": f"campaigns/tab_{tab}.html",
-        "tabs": [(name, "Share page" if name == "share" else name.capitalize()) for name in TABS],
+        "tabs": [
+            (name, "Share page" if name == "share" else name.capitalize())
+            for name in TABS
+            if name != "totals" or tab == name or shown.aggregates
+        ],
         "due": campaign_totals([shown.pk])[shown.pk].get(RewardStatus.PENDING, []),
         "can_become": [status for status in CampaignStatus.values if CAMPAIGN_TRANSITIONS.allows(shown.status, status)],
         **_TAB_CONTEXTS[tab](request, shown),
@@ -117,6 +122,15 @@ def _rewards(request: Any, shown: Campaign) -> dict[str, Any]:
     return {"page": page_by_id(request, found), "statuses": RewardStatus.choices}
 
 
+def _totals(request: Any, shown: Campaign) -> dict[str, Any]:
+    return {
+        "timing": timing_in_words(shown),
+        "waiting": waiting_for_total(shown.pk),
+        "next_close": next_close(shown),
+        "page": page_by_id(request, periods(shown.pk)),
+    }
+
+
 def _rules(request: Any, shown: Campaign) -> dict[str, Any]:
     return {"rules": [(rule, in_words(rule, shown.currency)) for rule in current_rules(shown)]}
 
@@ -148,6 +162,7 @@ _TAB_CONTEXTS: dict[str, Callable[[Any, Campaign], dict[str, Any]]] = {
     "summary": _summary,
     "participants": _participants,
     "rewards": _rewards,
+    "totals": _totals,
     "rules": _rules,
     "fulfilment": _fulfilment,
     "share": _share,

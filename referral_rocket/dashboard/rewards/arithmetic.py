@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from campaigns.models import Campaign, RewardRule
+from campaigns.models import Campaign, Remainder, RewardRule
 from campaigns.terms import percent
 from participants.models import QualifyingEvent
 from referral_rocket.kit.money import rate_of
 from rewards.models import Reward
 from rewards.rules import Occurrence, commission_base
+from rewards.selectors import Sums
 from rewards.states import RewardStatus
 
 _FINAL: dict[str, str] = {
@@ -30,9 +31,15 @@ class Line:
 
 
 def arithmetic(
-    reward: Reward, campaign: Campaign, event: QualifyingEvent | None, rule: RewardRule | None
+    reward: Reward,
+    campaign: Campaign,
+    event: QualifyingEvent | None,
+    rule: RewardRule | None,
+    totals: Sums | None = None,
 ) -> list[Line]:
     """From what was paid, or the rule's fixed amount, to what is owed or was issued."""
+    if reward.parts_count is not None and reward.carried_from_id is None:
+        return _total(reward, totals or Sums())
     lines = _earned(reward, campaign, event, rule)
     lines.append(Line("Earned", reward.earned_amount, result=True))
     # Refunds and confirmations change the amount in different states; whatever is left of the difference is named.
@@ -42,15 +49,31 @@ def arithmetic(
     if lowered > 0:
         lines.append(Line("Taken off for refunds", lowered, taken=True))
     if reward.remainder_amount:
-        lines.append(Line("Not issued, and dropped", reward.remainder_amount, taken=True))
+        carried = campaign.remainder == Remainder.CARRY and reward.deducts_id is None
+        words = "Not issued, and carried over" if carried else "Not issued, and dropped"
+        lines.append(Line(words, reward.remainder_amount, taken=True))
     if len(lines) > 1 and lines[-1].result:
         lines.pop()
+    return [*lines, Line(_FINAL.get(reward.status, "Owed"), reward.amount, result=True)]
+
+
+def _total(reward: Reward, totals: Sums) -> list[Line]:
+    """An aggregate is its parts as they are now: earnings less deductions, less what wasn't issued of it."""
+    lines = [Line(f"{totals.earned_count} earned", totals.earned + reward.remainder_amount)]
+    if totals.deducted_count:
+        lines.append(Line(f"{totals.deducted_count} deductions", totals.deducted, taken=True))
+    if reward.remainder_amount:
+        lines.append(Line("Not issued", reward.remainder_amount, taken=True))
+    if reward.status == RewardStatus.CANCELED:
+        return [*lines, Line("Owed", 0, result=True)]
     return [*lines, Line(_FINAL.get(reward.status, "Owed"), reward.amount, result=True)]
 
 
 def _earned(reward: Reward, campaign: Campaign, event: QualifyingEvent | None, rule: RewardRule | None) -> list[Line]:
     if reward.deducts_id is not None:
         return [Line("Taken back from an issued reward", reward.earned_amount)]
+    if reward.carried_from_id is not None:
+        return [Line("Left over of another reward", reward.earned_amount)]
     if reward.restores_id is not None:
         return [Line("Given back after a deduction", reward.earned_amount)]
     if rule is None or event is None:

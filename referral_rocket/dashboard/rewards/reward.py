@@ -18,12 +18,14 @@ from referral_rocket.accounts.selectors import actor_names
 from referral_rocket.dashboard.abilities import requires
 from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import menu
+from referral_rocket.dashboard.pagination import page_by_id
 from referral_rocket.dashboard.rewards.arithmetic import arithmetic
 from referral_rocket.dashboard.rewards.story import story
 from referral_rocket.kit.money import InvalidAmount, parse_money, plain
 from rewards.errors import RewardsError
 from rewards.models import BatchItem, IssueAttempt, Reward
-from rewards.selectors import history
+from rewards.selectors import history, parts_of, parts_sums
+from rewards.services.aggregating import next_close
 from rewards.services.confirming import (
     reward_approve,
     reward_cancel,
@@ -36,6 +38,11 @@ from rewards.states import ItemOutcome, RewardStatus, WaitingFor
 
 # Typed before a reward is taken back from the tenant's own system.
 RELEASE_WORD = "RELEASE"
+_APPROVED: dict[str, str] = {
+    "": "Approved: it is due.",
+    WaitingFor.HOLDING: "Approved: due when its holding period is over.",
+    WaitingFor.AGGREGATION: "Approved: it joins the person's next total.",
+}
 
 
 class ConfirmForm(forms.Form):
@@ -81,8 +88,8 @@ class ReasonForm(forms.Form):
 def _reward(reward_id: UUID) -> Reward:
     return get_object_or_404(
         Reward.objects.select_related(
-            "campaign", "customer", "participant", "rule", "deducts", "restores", "carried_from", "event__participant__customer",
-            "event__participant__referred_by__customer",
+            "campaign", "customer", "participant", "rule", "deducts", "restores", "carried_from", "aggregate",
+            "deducts_part", "event__participant__customer", "event__participant__referred_by__customer",
         ),
         pk=reward_id,
     )  # fmt: skip
@@ -93,15 +100,20 @@ def _relatives(shown: Reward) -> list[tuple[str, Reward]]:
     found = [
         (words, other)
         for words, other in (
+            ("Part of", shown.aggregate),
             ("Takes back", shown.deducts),
+            ("Of its part", shown.deducts_part),
             ("Restores", shown.restores),
             ("Left over from", shown.carried_from),
         )
         if other is not None
     ]
-    later = Reward.objects.filter(Q(deducts=shown) | Q(restores=shown) | Q(carried_from=shown)).order_by("pk")
+    later = Reward.objects.filter(
+        Q(deducts=shown) | Q(deducts_part=shown) | Q(restores=shown) | Q(carried_from=shown)
+    ).order_by("pk")
     for other in later:
-        words = "Taken back by" if other.deducts_id == shown.pk else "Restored by"
+        taken_back = shown.pk in (other.deducts_id, other.deducts_part_id)
+        words = "Taken back by" if taken_back else "Restored by"
         found.append(("Carried on as" if other.carried_from_id == shown.pk else words, other))
     return found
 
@@ -124,7 +136,9 @@ def _show(request: Any, shown: Reward, *, status: int = 200, **forms_given: form
     context = {
         "reward": shown,
         "chapters": story(shown, decision, transitions, items, actor_names(each.actor for each in transitions)),
-        "lines": arithmetic(shown, shown.campaign, shown.event, shown.rule),
+        "lines": arithmetic(shown, shown.campaign, shown.event, shown.rule, parts_sums(shown)),
+        "next_close": next_close(shown.campaign) if shown.waiting_for == WaitingFor.AGGREGATION else None,
+        "parts": page_by_id(request, parts_of(shown)) if shown.parts_count is not None else None,
         "rule_words": in_words(shown.rule, shown.campaign.currency) if shown.rule else "",
         "decision": decision,
         "attempts": attempts,
@@ -240,8 +254,7 @@ def approve(request: Any, reward_id: UUID) -> HttpResponse:
     except RewardsError as error:
         messages.error(request, error.message)
     else:
-        due = approved.status == RewardStatus.PENDING
-        messages.success(request, "Approved: it is due." if due else "Approved: due when its holding period is over.")
+        messages.success(request, _APPROVED.get(approved.waiting_for or "", _APPROVED[""]))
     return redirect(_back(request, shown))
 
 

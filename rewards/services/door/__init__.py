@@ -90,52 +90,6 @@ WHERE reward.id = move.id AND reward.status = move.from_status
     names=", ".join(name for name, _ in _COLUMNS),
 )
 
-# A whole close goes through here, so the parts are moved by one statement that never brings them into Python. What it
-# says of each is what `_happening` says; a test holds the two together.
-_AGGREGATE = """
-WITH part AS (
-    SELECT * FROM unnest(
-        %(id)s::uuid[], %(aggregate)s::uuid[], %(status)s::text[], %(amount)s::bigint[], %(transition)s::uuid[],
-        %(activity)s::uuid[], %(pending)s::uuid[])
-    AS part(id, aggregate, status, amount, transition, activity, pending)
-), moved AS (
-    UPDATE rewards_reward AS reward SET
-        status = 'AGGREGATED', waiting_for = NULL, aggregate_id = part.aggregate, updated_at = %(wall)s
-    FROM part
-    WHERE reward.id = part.id AND reward.status = part.status AND reward.amount = part.amount
-        AND reward.waiting_for = 'AGGREGATION'
-    RETURNING reward.id, reward.campaign_id, reward.customer_id, reward.transaction_id, reward.deducts_id, reward.type,
-        reward.currency, reward.created_at, part.status, part.amount, part.transition, part.activity, part.pending
-), history AS (
-    INSERT INTO rewards_rewardtransition (
-        id, organization_id, reward_id, at, from_status, to_status, actor, reason, amount_before, amount_after)
-    SELECT transition, %(organization)s, id, %(at)s, status, 'AGGREGATED', %(actor)s, %(reason)s, amount, amount
-    FROM moved
-), happened AS (
-    INSERT INTO activity_activity (
-        id, organization_id, at, actor, kind, subject_type, subject_id, campaign_id, data)
-    SELECT activity, %(organization)s, %(at)s, %(actor)s, 'reward.changed', 'reward', id, campaign_id,
-        jsonb_build_object('from', status, 'to', 'AGGREGATED', 'amount', amount, 'reason', %(reason)s::text)
-    FROM moved
-), told AS (
-    INSERT INTO activity_pendingactivity (id, organization_id, activity_id, snapshot, available_at, attempts)
-    SELECT moved.pending, %(organization)s, moved.activity,
-        jsonb_build_object(
-            'amount', moved.amount,
-            'created_at', to_char(moved.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-            'currency', moved.currency, 'customer_id', moved.customer_id, 'external_id', customer.external_id,
-            'campaign_id', moved.campaign_id, 'reward_id', moved.id, 'type', moved.type, 'status', 'AGGREGATED',
-            'previous_status', moved.status, 'reason', %(reason)s::text)
-        || CASE WHEN moved.transaction_id IS NULL THEN '{}'::jsonb
-            ELSE jsonb_build_object('transaction_id', moved.transaction_id) END
-        || CASE WHEN moved.deducts_id IS NULL THEN '{}'::jsonb
-            ELSE jsonb_build_object('deducts', moved.deducts_id) END,
-        %(wall)s, 0
-    FROM moved JOIN participants_customer AS customer ON customer.id = moved.customer_id
-)
-SELECT count(*) FROM moved
-"""
-
 _TOTALS = """
 INSERT INTO rewards_rewardtotals AS totals (
     id, organization_id, campaign_id, currency, status, count, amount, target)
@@ -148,14 +102,15 @@ ON CONFLICT (campaign_id, currency, status) DO UPDATE SET
     target = totals.target + excluded.target
 """
 
-_Changes = dict[tuple[UUID, str, str], list[int]]
+
+Changes = dict[tuple[UUID, str, str], list[int]]
 _put_off: ContextVar["_PutOff | None"] = ContextVar("totals_put_off", default=None)
 
 
 @dataclass
 class _PutOff:
     organization: Organization
-    changes: _Changes
+    changes: Changes
 
 
 @contextmanager
@@ -222,71 +177,6 @@ def rewards_move(*, organization: Organization, moves: Sequence[Move], actor: st
     _record(organization, steps, actor)
 
 
-@dataclass(frozen=True)
-class Part:
-    """One reward or deduction that becomes part of an aggregate, as the caller read it under its lock."""
-
-    reward_id: UUID
-    aggregate_id: UUID
-    status: str
-    amount: int
-    target_amount: int
-
-
-@transaction.atomic
-def rewards_aggregate(
-    *, organization: Organization, aggregates: Sequence[Reward], parts: Sequence[Part], actor: str, reason: str
-) -> None:
-    """Insert new aggregates of one campaign and currency, and make these rewards and deductions their parts.
-
-    The caller holds the parts' rows. Raises InvalidRewardTransition where one of them isn't as it was read.
-    """
-    if not aggregates:
-        return
-    Reward.objects.bulk_create(aggregates)
-    for part in parts:
-        if not REWARD_TRANSITIONS.allows(part.status, RewardStatus.AGGREGATED):
-            raise InvalidRewardTransition(f"The reward is {part.status}; it can't become AGGREGATED.")
-    _move_parts(organization, parts, actor, reason)
-    place = (aggregates[0].campaign_id, aggregates[0].currency)
-    changes: _Changes = defaultdict(lambda: [0, 0, 0])
-    for part in parts:
-        for status, sign in ((part.status, -1), (str(RewardStatus.AGGREGATED), 1)):
-            change = changes[*place, status]
-            change[0] += sign
-            change[1] += sign * part.amount
-            change[2] += sign * part.target_amount
-    steps = [
-        _Step(each, None, each.status, 0, each.amount, 0, each.target_amount, each.reason or reason)
-        for each in aggregates
-    ]
-    _record(organization, steps, actor, changes)
-
-
-def _move_parts(organization: Organization, parts: Sequence[Part], actor: str, reason: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _AGGREGATE,
-            {
-                "id": [part.reward_id for part in parts],
-                "aggregate": [part.aggregate_id for part in parts],
-                "status": [str(part.status) for part in parts],
-                "amount": [part.amount for part in parts],
-                "transition": [uuid7() for _ in parts],
-                "activity": [uuid7() for _ in parts],
-                "pending": [uuid7() for _ in parts],
-                "organization": organization.pk,
-                "actor": actor,
-                "reason": reason,
-                "at": clock.now(organization),
-                "wall": clock.wall(),
-            },
-        )
-        (moved,) = cursor.fetchone()
-    if moved != len(parts):
-        raise InvalidRewardTransition("Somebody else changed a part at the same time.")
-
-
 def _check(move: Move) -> None:
     current = move.reward.status
     if current == move.to and (current in _AMOUNT_MAY_CHANGE or move.amount is None):
@@ -341,7 +231,7 @@ class _Step:
     reason: str
 
 
-def _record(organization: Organization, steps: Sequence[_Step], actor: str, changes: _Changes | None = None) -> None:
+def _record(organization: Organization, steps: Sequence[_Step], actor: str) -> None:
     at = clock.now(organization)
     RewardTransition.objects.bulk_create(
         RewardTransition(
@@ -360,15 +250,17 @@ def _record(organization: Organization, steps: Sequence[_Step], actor: str, chan
     people = Customer.objects.only("external_id", "erased_at").in_bulk({step.reward.customer_id for step in steps})
     happenings = [_happening(step, people[step.reward.customer_id].external_id) for step in steps]
     record(organization=organization, actor=actor, at=at, happenings=happenings)
-    _look_at_erased(steps, {pk for pk, person in people.items() if person.erased_at is not None})
-    _add_up(organization, steps, changes)
+    erased_have_open(
+        {step.reward.customer_id for step in steps if step.after in OPEN_STATUSES},
+        {pk for pk, person in people.items() if person.erased_at is not None},
+    )
+    add_up(organization, steps)
 
 
-def _look_at_erased(steps: Sequence[_Step], erased: Set[UUID]) -> None:
+def erased_have_open(opened: Set[UUID], erased: Set[UUID]) -> None:
     """What is open for an erased person, by whatever way, is found and ended by the sweep (erasing.py)."""
-    opened = {step.reward.customer_id for step in steps if step.after in OPEN_STATUSES} & erased
-    if opened:
-        Erasure.objects.filter(customer__in=opened).update(finished_at=None)
+    if opened & erased:
+        Erasure.objects.filter(customer__in=opened & erased).update(finished_at=None)
 
 
 def _happening(step: _Step, external_id: str | None) -> Happening:
@@ -396,10 +288,10 @@ def _snapshot(step: _Step, external_id: str | None) -> dict[str, Any] | None:
     }
 
 
-def _add_up(organization: Organization, steps: Iterable[_Step], others: _Changes | None = None) -> None:
+def add_up(organization: Organization, steps: Iterable[_Step], others: Changes | None = None) -> None:
     """The door's last statement. `others` are changes of rows that aren't among the steps."""
     waiting = _put_off.get()
-    changes: _Changes = defaultdict(lambda: [0, 0, 0]) if waiting is None else waiting.changes
+    changes: Changes = defaultdict(lambda: [0, 0, 0]) if waiting is None else waiting.changes
     for place_and_status, change in (others or {}).items():
         for position, difference in enumerate(change):
             changes[place_and_status][position] += difference
@@ -418,7 +310,7 @@ def _add_up(organization: Organization, steps: Iterable[_Step], others: _Changes
         _write_totals(organization, changes)
 
 
-def _write_totals(organization: Organization, changes: _Changes) -> None:
+def _write_totals(organization: Organization, changes: Changes) -> None:
     # In key order: two transactions that touch the same totals wait for each other instead of deadlocking.
     keys = sorted(key for key, change in changes.items() if change != [0, 0, 0])
     if not keys:
