@@ -24,6 +24,8 @@ STAND_INS = {
     "TREMENDOUS_API_BASE": "/tremendous",
     "PAYPAL_API_BASE": "/paypal",
     "WISE_API_BASE": "/wise",
+    "RAZORPAY_API_BASE": "/razorpay",
+    "CASHFREE_API_BASE": "/cashfree",
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from integrations.errors import ProviderError
@@ -35,6 +35,7 @@ __all__ = [
     "PaymentSeen",
     "PayoutAdapter",
     "PayoutChanged",
+    "ReadsByType",
     "Received",
     "Recipient",
     "Reference",
@@ -404,3 +405,11 @@ class InboundAdapter(Protocol):
 
     def read(self, payload: Mapping[str, Any]) -> tuple[Fact, ...]:
         """What a stored event means. Raises UnreadableEvent where a field that the meaning hangs on is missing."""
+
+
+@runtime_checkable
+class ReadsByType(Protocol):
+    """An inbound adapter of a provider whose bodies don't say what happened: the type, from a header, does."""
+
+    def read_type(self, event_type: str, payload: Mapping[str, Any]) -> tuple[Fact, ...]:
+        """Like `read`, which such an adapter refuses."""

@@ -5,9 +5,18 @@ from collections.abc import Mapping
 from integrations.base import FileFormat, PayoutAdapter
 from integrations.description import Method, Provider
 from integrations.errors import UnknownProvider
-from integrations.providers import paypal, shopify, stripe, tremendous, wise
+from integrations.providers import cashfree, paddle, paypal, razorpay, shopify, stripe, tremendous, wise
 
-_BUILT = (stripe.PROVIDER, shopify.PROVIDER, tremendous.PROVIDER, paypal.PROVIDER, wise.PROVIDER)
+_BUILT = (
+    stripe.PROVIDER,
+    shopify.PROVIDER,
+    razorpay.PROVIDER,
+    cashfree.PROVIDER,
+    paddle.PROVIDER,
+    tremendous.PROVIDER,
+    paypal.PROVIDER,
+    wise.PROVIDER,
+)
 PROVIDERS: Mapping[str, Provider] = {provider.slug: provider for provider in _BUILT}
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
+from integrations.sandbox.cashfree.api import CashfreeStandIn
 from integrations.sandbox.paypal.api import PayPalStandIn
+from integrations.sandbox.razorpay.api import RazorpayStandIn
 from integrations.sandbox.server import StandIn
 from integrations.sandbox.shopify.api import ShopifyStandIn
 from integrations.sandbox.store import Store
@@ -16,4 +18,6 @@ STAND_INS: Mapping[str, Callable[[Store], StandIn]] = {
     "tremendous": TremendousStandIn,
     "paypal": PayPalStandIn,
     "wise": WiseStandIn,
+    "razorpay": RazorpayStandIn,
+    "cashfree": CashfreeStandIn,
 }

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.integrations.stand_in import RunningSandbox, running
+pytest.register_assert_rewrite("tests.integrations.inbound_cases", "tests.integrations.checks")
+
+from tests.integrations.stand_in import RunningSandbox, running  # noqa: E402 - after its assertions are to be rewritten
 
 
 @pytest.fixture

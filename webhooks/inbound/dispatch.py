@@ -19,7 +19,7 @@ from django.db import transaction
 from django.db.models import Min
 
 from integrations import registry
-from integrations.base import CustomerSeen, Fact, Ignored, PaymentJoined, PaymentSeen, ReversalSeen
+from integrations.base import CustomerSeen, Fact, Ignored, PaymentJoined, PaymentSeen, ReadsByType, ReversalSeen
 from integrations.errors import UnreadableEvent
 from integrations.models import Connection, ConnectionStatus
 from integrations.services import connection_heard
@@ -198,7 +198,12 @@ def _read(organization: Organization, event: InboundEvent) -> _Reading:
     assert inbound is not None
     try:
         payload = json.loads(bytes(event.body))
-        reading.facts = facts_of(payload) if event.event_type == LISTED else inbound.read(payload)
+        if event.event_type == LISTED:
+            reading.facts = facts_of(payload)
+        elif isinstance(inbound, ReadsByType):
+            reading.facts = inbound.read_type(event.event_type, payload)
+        else:
+            reading.facts = inbound.read(payload)
     except UnreadableEvent as error:
         reading.said.append(str(error))
     return reading

@@ -5,6 +5,7 @@ from integrations.providers.shopify import install, keys, words
 from integrations.providers.shopify.account import check
 from integrations.providers.shopify.discount import ShopifyDiscount
 from integrations.providers.shopify.gift_card import ShopifyGiftCard
+from integrations.providers.shopify.inbound import READERS, ShopifyPayments
 from integrations.providers.shopify.subscriptions import subscribe
 
 PROVIDER = Provider(
@@ -21,15 +22,15 @@ PROVIDER = Provider(
         Method("SHOPIFY_GIFT_CARD", words.GIFT_CARD_LABEL, words.GIFT_CARD_EXPLANATION, ShopifyGiftCard()),
         Method("SHOPIFY_DISCOUNT", words.DISCOUNT_LABEL, words.DISCOUNT_EXPLANATION, ShopifyDiscount()),
     ),
-    inbound=None,
-    receives_payments=False,
+    inbound=ShopifyPayments(),
+    receives_payments=True,
     check=check,
     check_credentials=keys.check_credentials,
     mode_of=keys.mode_of,
     signing_label=None,
     signing_help=words.SIGNING_HELP,
     check_webhook_secret=keys.check_webhook_secret,
-    webhook_events=(),
+    webhook_events=tuple(READERS),
     person_key="shopify",
     # Shopify counts points and not requests: points.py.
     requests_per_second={},

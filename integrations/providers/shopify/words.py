@@ -1,7 +1,7 @@
 """What the product says about Shopify: names, sentences for a no, and what to do about each."""
 
 NAME = "Shopify"
-PURPOSE = "Issues rewards as a shop's gift cards or discount codes."
+PURPOSE = "Sees orders, refunds and disputes by webhook; issues rewards as a shop's gift cards or discount codes."
 GIFT_CARD_LABEL = "Send Shopify gift cards"
 GIFT_CARD_EXPLANATION = (
     "Makes a gift card for the customer, in the shop's currency. Shopify mails it to them; it is spent at checkout like"
@@ -26,6 +26,17 @@ SHOP_SHAPE = "Enter the shop's address at Shopify: letters, digits and hyphens, 
 ACCESS_SHAPE = "An access token begins with shp, such as shpat_…, and has no spaces."
 APP_SHAPE = "Paste the client secret as Shopify shows it, without spaces."
 SIGNING_HELP = "Shopify signs webhooks with the app's client secret."
+UNSIGNED = "This connection has no client secret to check webhooks with; enter the app's under Credentials."
+
+INQUIRY = "An inquiry, not a dispute: no money was taken."
+DISPUTE_WITHOUT_ORDER = "The dispute names no order, so it is of no payment that is known here."
+NOTHING_REFUNDED = "No money went back with it."
+CANCELLED_WITHOUT_REFUND = "The order was cancelled and no money went back; a refund is taken when Shopify reports it."
+
+
+def other_topic(topic: str) -> str:
+    return f"{topic} says nothing new about a payment, so it isn't used."
+
 
 NO_EMAIL = "There is no e-mail address to find the customer by. Add one, or choose another method."
 CUSTOMER_NOT_FOUND = (

@@ -2,10 +2,14 @@
 
 from rest_framework import serializers
 
+from integrations import registry
 from referral_rocket.api.fields import Choice, Id, Paging, Strict, Text, Texts
 from rewards.states import RewardStatus
 
-PROVIDERS = ("stripe", "shopify", "razorpay", "cashfree", "tremendous", "paypal", "wise")
+# Those of api.md, and what else is built.
+PROVIDERS = tuple(
+    dict.fromkeys(("stripe", "shopify", "razorpay", "cashfree", "tremendous", "paypal", "wise", *registry.PROVIDERS))
+)
 LONGEST_PROVIDER_ID = 200
 EMAIL_LENGTH = 320
 

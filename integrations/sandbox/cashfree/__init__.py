@@ -1,0 +1,1 @@
+"""Cashfree's stand-in."""
