@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from django.test import Client
 
 from integrations import remembered_keys, signing_keys
@@ -228,6 +228,56 @@ def test_a_chain_that_ends_in_no_trusted_root(base):
 
     with pytest.raises(UnusableKey):
         certificates.trusted(base + CERTIFICATE_PATH, pem + issuer_pem)
+
+
+def test_a_chain_that_ends_in_a_trusted_root(base, monkeypatch, tmp_path):
+    root_key, root_pem = issued("root.example", None, None, authority=True)
+    middle_key, middle_pem = issued("middle.example", root_key, root_pem, authority=True)
+    _, pem = issued("messageverificationcerts.paypal.com", middle_key, middle_pem, authority=False)
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(root_pem)
+    monkeypatch.setattr(certificates.certifi, "where", lambda: str(roots))
+
+    assert certificates.trusted(base + CERTIFICATE_PATH, pem + middle_pem) == pem
+
+
+def issued(name: str, issuer_key, issuer_pem, *, authority: bool) -> tuple:
+    """A certificate with the extensions that browsers ask for."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    signing = issuer_key or key
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(x509.load_pem_x509_certificate(issuer_pem).subject if issuer_pem else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signing.public_key()), critical=False)
+        .add_extension(_usage(authority), critical=True)
+    )
+    if not authority:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    return key, builder.sign(signing, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def _usage(authority: bool) -> x509.KeyUsage:
+    names = (
+        "content_commitment",
+        "key_encipherment",
+        "data_encipherment",
+        "key_agreement",
+        "encipher_only",
+        "decipher_only",
+    )
+    return x509.KeyUsage(
+        digital_signature=not authority, key_cert_sign=authority, crl_sign=authority, **dict.fromkeys(names, False)
+    )
 
 
 def test_a_certificate_out_of_date(base):

@@ -82,6 +82,8 @@ class PayPalPayouts:
         talk = PayPal(access)
         if order.amount != order.issued_amount:
             return _left_to_a_person(talk, words.NOT_WHOLE)
+        if order.issued_reference.startswith(_BATCH):
+            return _left_to_a_person(talk, words.GONE)
         if _status(_item(talk, order.issued_reference)) != "UNCLAIMED":
             return _left_to_a_person(talk, words.CLAIMED)
         try:
