@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from integrations.base import Access, AccountCheck, FileFormat, InboundAdapter, PastMessage, PayoutAdapter
+from integrations.base import Access, AccountCheck, Fact, FileFormat, InboundAdapter, PastMessage, PayoutAdapter
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,17 @@ class Install:
 
 
 @dataclass(frozen=True)
+class Completion:
+    """What a provider's webhooks leave out. `leaves_out` looks at a readable event's payload; `ask` calls the provider.
+
+    `ask` raises the errors of `integrations.errors`.
+    """
+
+    leaves_out: Callable[[Mapping[str, Any]], bool]
+    ask: Callable[[Access, Mapping[str, Any]], tuple[Fact, ...]]
+
+
+@dataclass(frozen=True)
 class Provider:
     """Everything that the product knows about a provider.
 
@@ -97,6 +109,7 @@ class Provider:
     # Everything about payments since a time, as the provider lists it, in any order. Raises the errors of
     # `integrations.errors`. None where a provider's past can't be listed.
     payments_since: Callable[[Access, datetime], Iterator[PastMessage]] | None = None
+    completion: Completion | None = None
     # The credential that webhooks are verified with, where there is one. It is kept as a webhook secret is: with an
     # overlap when it is replaced, and beyond disconnecting.
     signing_credential: str | None = None

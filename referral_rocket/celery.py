@@ -27,6 +27,7 @@ app.conf.beat_schedule = {
     "endpoint-notices": _every("webhooks.outbound.tasks.tell_of_disabled", 60),
     "outbox": _every("referral_rocket.activity.tasks.hand_on", 5),
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
+    "inbound-completions": _every("webhooks.inbound.tasks.complete", 20),
     "backfills": _every("webhooks.inbound.tasks.backfill", 10),
     "issuing": _every("rewards.tasks.run_batches", 5),
     "queued-rewards": _every("rewards.tasks.issue_queued", 60),

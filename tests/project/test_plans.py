@@ -43,7 +43,7 @@ from rewards.services.reversing import _event_and_payment
 from rewards.services.standing import Scene, load
 from rewards.states import OPEN_STATUSES
 from tests.project.crowd import BIG, gather
-from webhooks.inbound import backfilling, dispatch
+from webhooks.inbound import backfilling, completing, dispatch
 from webhooks.inbound.models import Backfill, InboundEvent
 
 # A million rows on a busy machine take their time.
@@ -193,6 +193,7 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "a share link": lambda: shared_link("CODE4101"),
         "sweep of inbound events": lambda: dispatch._next_organization(set()),
         "sweep of backfills": backfilling._claim,
+        "sweep of what webhooks left out": completing._claim,
         "sweep of batches": next_lane,
         "sweep of queued rewards": lambda: list(queueing._due()),
         "sweep of erasures": erasures_finish_everywhere,

@@ -35,6 +35,8 @@ from webhooks.inbound.listing import LISTED, facts_of
 from webhooks.inbound.models import InboundEvent, InboundStatus
 
 CLAIM = 100
+# What a message leaves out is asked for after so long: another one usually tells it within seconds.
+PATIENCE = timedelta(minutes=1)
 RUN_SECONDS = 20
 RETRY_SECONDS = (5, 30, 120, 600, 3600, 6 * 3600)
 
@@ -144,6 +146,7 @@ class _Reading:
     payments: list[Payment] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     used: bool = False
+    leaves_out: bool = False
 
     def take(self, payment: Payment) -> None:
         self.used = True
@@ -169,7 +172,11 @@ def process(organization: Organization, events: Sequence[InboundEvent]) -> None:
         event.status = InboundStatus.PROCESSED if reading.used else InboundStatus.IGNORED
         event.reason = " ".join(dict.fromkeys(reading.said))[:500]
         event.processed_at = now
-    InboundEvent.objects.bulk_update([reading.event for reading in readings], ["status", "reason", "processed_at"])
+        if reading.leaves_out and reading.used:
+            event.ask_at = now + PATIENCE
+    InboundEvent.objects.bulk_update(
+        [reading.event for reading in readings], ["status", "reason", "processed_at", "ask_at"]
+    )
 
 
 def _put_together(organization: Organization, readings: Sequence[_Reading]) -> tuple[Ledger, Sequence[PaymentReversed]]:
@@ -204,6 +211,8 @@ def _read(organization: Organization, event: InboundEvent) -> _Reading:
             reading.facts = inbound.read_type(event.event_type, payload)
         else:
             reading.facts = inbound.read(payload)
+        completion = registry.provider_of(event.connection.provider).completion
+        reading.leaves_out = event.event_type != LISTED and completion is not None and completion.leaves_out(payload)
     except UnreadableEvent as error:
         reading.said.append(str(error))
     return reading

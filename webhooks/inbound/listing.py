@@ -1,4 +1,4 @@
-"""What a provider listed of its past, as a stored event: the facts themselves, since no message of the provider has them."""
+"""What a provider answered when we asked, of its past or of what a webhook left out, as a stored event: the facts themselves, since no message of the provider has them."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ from integrations.base import (
 from integrations.errors import UnreadableEvent
 
 # The type of such an event, in the list of what a connection told us.
-LISTED = "listed by a backfill"
+LISTED = "asked by us"
 _KINDS: Mapping[str, Callable[..., Fact]] = {
     each.__name__: each for each in (PaymentSeen, PaymentJoined, ReversalSeen, CustomerSeen)
 }

@@ -81,6 +81,8 @@ class InboundEvent(TenantModel):
     attempts = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField()
     processed_at = models.DateTimeField(null=True)
+    # When the provider is to be asked for what the event left out; null where there is nothing (completing.py).
+    ask_at = models.DateTimeField(null=True)
     # The backfill that listed it; null where the provider told of it by itself.
     backfill = models.ForeignKey(
         Backfill, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False
@@ -94,6 +96,7 @@ class InboundEvent(TenantModel):
             models.Index(fields=["next_attempt_at"], condition=Q(status="RECEIVED"), name="inbound_to_work_off"),
             models.Index(fields=["connection", "-id"], name="inbound_of_connection"),
             models.Index(fields=["organization", "-id"], name="inbound_newest"),
+            models.Index(fields=["ask_at"], condition=Q(ask_at__isnull=False), name="inbound_to_ask_about"),
             models.Index(
                 fields=["backfill", "status"], condition=Q(backfill__isnull=False), name="inbound_of_backfill"
             ),

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from webhooks.inbound import backfilling, dispatch
+from webhooks.inbound import backfilling, completing, dispatch
 
 
 @shared_task
@@ -15,3 +15,9 @@ def work_off() -> int:
 def backfill() -> int:
     """Ask a provider about its past, for the backfill that has waited longest."""
     return backfilling.run()
+
+
+@shared_task
+def complete() -> int:
+    """Ask providers for what their webhooks left out."""
+    return completing.run()

@@ -1,7 +1,7 @@
 """Stripe: payments in by webhook, rewards out as account credit, coupons and lower prices."""
 
-from integrations.description import CredentialField, Method, Provider
-from integrations.providers.stripe import account, keys, words
+from integrations.description import Completion, CredentialField, Method, Provider
+from integrations.providers.stripe import account, completing, keys, words
 from integrations.providers.stripe.credit import StripeCredit
 from integrations.providers.stripe.discounts import StripeDiscount
 from integrations.providers.stripe.endpoints import create_webhook
@@ -43,4 +43,5 @@ PROVIDER = Provider(
     requests_per_second={"LIVE": 25, "TEST": 25},
     payments_since=payments_since,
     create_webhook=create_webhook,
+    completion=Completion(completing.leaves_out, completing.ask),
 )

@@ -145,6 +145,7 @@ def checkout_session(sale: Mapping[str, Any], intent: str | None, invoice_id: st
         "created": sale["created"],
         "currency": sale["currency"],
         "customer": sale["customer"],
+        "discounts": [{"coupon": None, "promotion_code": sale["promotion_code"]}] if sale.get("promotion_code") else [],
         "customer_details": {
             "address": {"city": None, "country": sale.get("country"), "line1": None, "line2": None,
                         "postal_code": None, "state": None},

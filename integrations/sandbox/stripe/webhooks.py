@@ -2,7 +2,7 @@
 
 `POST /_control/stripe/webhooks` takes `{url, secret}`, or tells the endpoints that were made by the API, and
 - `{type: "checkout", email, amount, currency, …}` (the default): a customer pays. Further: `name, livemode, country, tax,
-  shipping, discount, referral_code, transaction_id, metadata, client_reference_id, subscription` (true: by a
+  shipping, discount, promotion_code (an id), referral_code, transaction_id, metadata, client_reference_id, subscription` (true: by a
   subscription's first invoice), `events` (which to send, in which order) and `age_seconds` (how long ago it was);
 - `{type: "refund", payment_intent, amount, status}`; `{type: "dispute", payment_intent, amount, status, event}`;
 - `{type: "event", event: "<Stripe's type>", object: {…}, livemode}`: anything at all.
@@ -197,6 +197,7 @@ def _sale_of(wanted: Json) -> Json:
         "shipping": int(wanted.get("shipping", 0)),
         "discount": int(wanted.get("discount", 0)),
         "client_reference_id": wanted.get("client_reference_id"),
+        "promotion_code": wanted.get("promotion_code"),
         "subscription": shapes.new_id("sub") if wanted.get("subscription") else None,
         "metadata": metadata,
         # Stripe doesn't copy a session's metadata to its intent; a shop may have set it there too.
