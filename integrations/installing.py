@@ -10,7 +10,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit.clock import wall
 
-WAITING = "It is being asked for access. This takes some seconds."
+WAITING = "The shop is being asked for access, which takes some seconds."
 
 
 @transaction.atomic

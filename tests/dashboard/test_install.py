@@ -66,8 +66,10 @@ def connections(organization: Organization) -> list[Connection]:
 def test_it_works(sandbox: RunningSandbox, admin: Visitor, organization: Organization) -> None:
     asked = ask(admin)
     assert "read_customers" in asked.context["url"]
-    come_back(admin, go_to_the_shop(asked))
+    page = come_back(admin, go_to_the_shop(asked))
+    assert "Being connected" in text(page)
     (connection,) = connections(organization)
+    assert "HX-Refresh" not in admin.get("connection_status", connection.pk)
     assert connection.status == ConnectionStatus.NEEDS_ATTENTION
     assert connection.credentials["access_token"] == ""
 
@@ -80,6 +82,7 @@ def test_it_works(sandbox: RunningSandbox, admin: Visitor, organization: Organiz
     assert set(connection.credentials) == {"shop", "access_token", "client_secret"}
     assert connection.credentials["shop"] == SHOP
     assert connection.webhook_secrets["current"] == CLIENT_KEY
+    assert admin.get("connection_status", connection.pk)["HX-Refresh"] == "true"
 
 
 def test_the_same_shop_again_is_the_same_connection(

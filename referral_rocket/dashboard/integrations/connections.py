@@ -73,6 +73,7 @@ def show(request: Any, connection: Connection, *, opened: str = "", status: int 
         "connection": connection,
         "provider": provider,
         "sandbox": is_sandbox_of(provider.slug),
+        "installing": _is_installing(connection),
         "webhook_url": webhook_url(connection),
         "secrets": _secrets(connection),
         "page": page_by_id(request, found),
@@ -97,6 +98,12 @@ def _shown(value: Any) -> str:
     return ", ".join(value) if isinstance(value, list) else value or "Not set"
 
 
+def _is_installing(connection: Connection) -> bool:
+    """Whether a worker is about to exchange the code of an installation."""
+    install = provider_of(connection.provider).install
+    return install is not None and install.pending in connection.credentials and connection.check_due_at is not None
+
+
 @dataclass(frozen=True)
 class Secrets:
     """What a page may know of the webhook secrets: whether there is one, and until when an old one is accepted."""
@@ -117,7 +124,7 @@ def connection_status(request: Any, connection_id: UUID) -> HttpResponse:
     """The part of the page that a running check changes, for htmx to fetch until it is done."""
     connection = connection_or_404(connection_id)
     response = render(request, "integrations/check.html", {"connection": connection})
-    if connection.check_due_at is None and provider_of(connection.provider).create_webhook is not None:
-        # It may have made an endpoint, of which other parts of the page tell.
+    if connection.check_due_at is None:
+        # It may have ended an installation or made an endpoint, of which other parts of the page tell.
         response["HX-Refresh"] = "true"
     return response
