@@ -175,6 +175,7 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         "why a batch didn't issue": lambda: selectors.reasons_for_no(batch),
         "items of a reward": lambda: list(BatchItem.objects.filter(reward=reward)),
         "items to issue": lambda: issuing._claim_items(lane, limit=50),
+        "queued rewards to try again": lambda: list(queueing._due()),
         "activity": lambda: list(Activity.objects.order_by("-id")[:PAGE]),
         "activity of a campaign": lambda: list(Activity.objects.filter(campaign_id=campaign.pk).order_by("-id")[:PAGE]),
         "activity of a reward": lambda: list(Activity.objects.filter(subject_id=reward.pk).order_by("-id")[:PAGE]),
@@ -195,7 +196,6 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "sweep of backfills": backfilling._claim,
         "sweep of what webhooks left out": completing._claim,
         "sweep of batches": next_lane,
-        "sweep of queued rewards": lambda: list(queueing._due()),
         "sweep of erasures": erasures_finish_everywhere,
         "sweep of holding periods": lambda: release(organization=organization),
     }
