@@ -30,12 +30,11 @@ from referral_rocket.kit.clock import wall
 from referral_rocket.kit.leases import Lease
 from rewards import selectors
 from rewards.due import DueFilter, due_rows, free_sum, rewards_of_row
-from rewards.models import BatchItem, IssueAttempt, Reward
-from rewards.services import issuing, queueing
+from rewards.models import BatchItem, Reward
+from rewards.services import erasing, issuing, queueing
 from rewards.services.batches import Selection, batch_plan
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
-from rewards.services.erasing import erasures_finish_everywhere
 from rewards.services.lanes import Lane, next_lane
 from rewards.services.recognising import payments_recognise
 from rewards.services.releasing import release
@@ -119,9 +118,7 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         "rewards that somebody leaves": lambda: list(
             Reward.objects.filter(customer=customer, status__in=OPEN_STATUSES).order_by("pk")
         ),
-        "attempts that somebody leaves": lambda: IssueAttempt.objects.filter(
-            reward__in=Reward.objects.filter(customer=customer)
-        ).update(recipient_provider_id=None),
+        "attempts that somebody leaves": lambda: erasing._forget_exchanges(Reward.objects.filter(customer=customer)),
         "events": lambda: list(events().order_by("-id")[:PAGE]),
         "events of a campaign": lambda: list(events().filter(campaign=campaign).order_by("-id")[:PAGE]),
         "events by transaction": lambda: list(events().filter(transaction_id="order_4101").order_by("-id")[:PAGE]),
@@ -196,7 +193,7 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "sweep of backfills": backfilling._claim,
         "sweep of what webhooks left out": completing._claim,
         "sweep of batches": next_lane,
-        "sweep of erasures": erasures_finish_everywhere,
+        "sweep of erasures": erasing.erasures_finish_everywhere,
         "sweep of holding periods": lambda: release(organization=organization),
     }
 
