@@ -404,3 +404,8 @@ def test_the_batch_on_record_may_be_an_earlier_one(sandbox, adapter, access):
 
     assert found.outcome == IssueOutcome.SUCCEEDED
     assert found.provider_reference != earlier.provider_reference
+
+
+def test_a_batch_that_paypal_forgot_stays_unknown(adapter, access):
+    with pytest.raises(OutcomeUnknown):
+        adapter.look_up(access, new_order(provider_reference="batch:ABCDEFGHJKLMN", first_attempt_at=wall()))

@@ -257,6 +257,20 @@ def test_a_group_that_holds_something_else_is_not_paid_for(sandbox, adapter, acc
     assert paid(transfers_of(sandbox, order)) == []
 
 
+def test_a_refusal_of_the_repeat_says_nothing_about_the_first(sandbox, adapter, access):
+    order = new_order()
+    sandbox.fault("reset", provider="wise", method="POST", path="/transfers")
+    sandbox.fault("rate_limited", provider="wise", method="POST", path="/transfers")
+    sandbox.fault("unavailable", provider="wise", method="PATCH")
+
+    with pytest.raises(OutcomeUnknown):
+        adapter.issue(access, order)
+    found = adapter.look_up(access, replace(order, first_attempt_at=wall()))
+
+    assert found.outcome == IssueOutcome.RETURNED
+    assert paid(transfers_of(sandbox, order)) == []
+
+
 class TestGroups:
     """Fifty rewards in two groups of 25."""
 

@@ -160,7 +160,10 @@ def _request_id(body: Json) -> str:
 def _pages(talk: PayPal, batch_id: str) -> Iterator[Json]:
     number, pages = 1, 1
     while number <= pages:
-        said = talk.read(f"{PATH}/{batch_id}?page={number}&page_size={PAGE}&total_required=true")
+        try:
+            said = talk.read(f"{PATH}/{batch_id}?page={number}&page_size={PAGE}&total_required=true")
+        except ProviderRejected as rejected:
+            raise OutcomeUnknown(words.GONE, exchanges=talk.exchanges) from rejected
         if not isinstance(said.body, Mapping):
             raise talk.unreadable(writes=False)
         pages = said.fields.get("total_pages") or 1

@@ -211,9 +211,13 @@ class _Group:
     def _transfer(self, order: IssueOrder, recipient: int, quote: str, own: str) -> Json:
         try:
             return transfers.transfer_in(self._talk, self._profile, self._group, order, recipient, quote, own)
-        except OutcomeUnknown:
-            # The same id again is the same transfer, so asking once more is safe.
-            return transfers.transfer_in(self._talk, self._profile, self._group, order, recipient, quote, own)
+        except OutcomeUnknown as unknown:
+            # The same id again is the same transfer, so asking once more is safe. A refusal of the second says nothing
+            # about the first.
+            try:
+                return transfers.transfer_in(self._talk, self._profile, self._group, order, recipient, quote, own)
+            except ProviderError as error:
+                raise OutcomeUnknown(unknown.message, exchanges=self._talk.exchanges) from error
 
     def _complete(self, made: Sequence[_Made]) -> None:
         """Close the group to changes. It has to hold exactly what was put in, or nothing is paid for."""
