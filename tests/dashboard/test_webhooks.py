@@ -81,6 +81,25 @@ def test_a_delivery_shows_its_attempts_and_is_retried(admin, organization):
     assert "50 %" in text(admin.get("webhooks"))
 
 
+def test_a_row_asks_again_only_while_something_is_about_to_happen(admin, organization):
+    endpoint = make(organization)
+    queue_tests(organization, endpoint)
+    with tenant(organization):
+        delivery = Delivery.objects.get()
+
+    for page in ("delivery_state", "delivery"):
+        assert 'hx-trigger="load delay:2s"' in text(admin.get(page, delivery.pk))
+    answer(500)
+    failed = text(admin.get("delivery_state", delivery.pk))
+    assert "after 1 failure" in failed
+    assert f'id="next-{delivery.pk}" hx-swap-oob="true"' in failed
+    with tenant(organization):
+        Delivery.objects.update(next_attempt_at=wall())
+    answer(200)
+    for page in ("delivery_state", "delivery"):
+        assert "hx-trigger" not in text(admin.get(page, delivery.pk))
+
+
 def test_disabled_by_us_shows_as_a_banner_and_is_enabled(admin, organization):
     endpoint = make(organization)
     queue_tests(organization, endpoint)

@@ -91,9 +91,9 @@ def _vector() -> str:
 
 @require_safe
 def delivery_state(request: Any, delivery_id: UUID) -> HttpResponse:
-    """The state of one row, for htmx to ask for while something is about to happen."""
+    """The state of one row and when it goes on, for htmx to ask for while something is about to happen."""
     found: Delivery = get_object_or_404(Delivery.objects.select_related("endpoint"), pk=delivery_id)
-    return render(request, "webhooks/state.html", {"delivery": found, "endpoint": found.endpoint})
+    return render(request, "webhooks/state.html", {"delivery": found, "endpoint": found.endpoint, "polled": True})
 
 
 @require_safe
