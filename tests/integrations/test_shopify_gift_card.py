@@ -302,6 +302,15 @@ def test_check(adapter, access):
 
 
 def test_check_names_what_the_app_lacks(sandbox, adapter, access):
-    sandbox.post("shopify/shop", scopes=["read_customers", "read_orders", "write_discounts", "read_gift_cards"])
+    sandbox.post(
+        "shopify/shop",
+        scopes=[
+            "read_customers",
+            "read_orders",
+            "read_shopify_payments_disputes",
+            "write_discounts",
+            "read_gift_cards",
+        ],
+    )
 
     assert "lacks write_gift_cards:" in adapter.check(access).message

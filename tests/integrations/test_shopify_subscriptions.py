@@ -60,6 +60,17 @@ def test_an_address_that_shopify_does_not_take(sandbox, access):
     assert subscribed(sandbox) == []
 
 
+def test_one_that_needs_a_permission_keeps_no_other_back(sandbox, access):
+    sandbox.post("shopify/shop", scopes=["read_orders"])
+
+    with pytest.raises(ProviderRejected) as caught:
+        subscribe(access, ADDRESS, ("disputes/create", *TOPICS))
+
+    assert "about disputes/create." in caught.value.message
+    assert "read_shopify_payments_disputes" in caught.value.message
+    assert subscribed(sandbox) == [("ORDERS_PAID", ADDRESS), ("REFUNDS_CREATE", ADDRESS)]
+
+
 @pytest.fixture
 def connection(sandbox, settings, monkeypatch) -> Connection:
     settings.PROVIDER_API_BASES = {**settings.PROVIDER_API_BASES, "shopify": f"{sandbox.url}/shopify"}

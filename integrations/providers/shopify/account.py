@@ -9,6 +9,7 @@ from integrations.providers.shopify.client import Conversation
 SCOPES = (
     "read_customers",
     "read_orders",
+    "read_shopify_payments_disputes",
     "read_gift_cards",
     "write_gift_cards",
     "read_discounts",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from integrations.base import Access
-from integrations.errors import ProviderRejected
+from integrations.errors import ConnectionNeedsAttention, ProviderRejected
 from integrations.providers.shopify import queries, words
 from integrations.providers.shopify.client import Conversation
 
@@ -22,12 +22,23 @@ def subscribe(access: Access, address: str, topics: Sequence[str]) -> None:
         return
     talk = Conversation(access)
     there = _subscribed(talk, address)
-    for topic in sorted(wanted.keys() - there):
-        variables = {"topic": topic, "webhook": {"uri": address}}
+    refused = {topic: _refusal(talk, topic, address) for topic in sorted(wanted.keys() - there)}
+    said = {topic: message for topic, message in refused.items() if message}
+    if said:
+        # One topic may need a permission that the app lacks; the others are subscribed to all the same.
+        names = ", ".join(wanted[topic] for topic in said)
+        message = words.NOT_SUBSCRIBED.format(topics=names, said=next(iter(said.values())))
+        raise ProviderRejected(message, exchanges=talk.exchanges)
+
+
+def _refusal(talk: Conversation, topic: str, address: str) -> str:
+    """Why Shopify doesn't subscribe us; empty where it does, or did before."""
+    variables = {"topic": topic, "webhook": {"uri": address}}
+    try:
         payload = talk.write(queries.SUBSCRIBE, variables, "webhookSubscriptionCreate")
-        refused = [error["message"] for error in payload["userErrors"] if "taken" not in error["message"]]
-        if refused:
-            raise ProviderRejected(words.NOT_SUBSCRIBED.format(said=refused[0]), exchanges=talk.exchanges)
+    except (ConnectionNeedsAttention, ProviderRejected) as refused:
+        return refused.message
+    return next((error["message"] for error in payload["userErrors"] if "taken" not in error["message"]), "")
 
 
 def _subscribed(talk: Conversation, address: str) -> set[str]:

@@ -18,7 +18,7 @@ SHOP_HELP = "The shop's own address at Shopify, such as acme.myshopify.com; not 
 ACCESS_LABEL = "Admin API access token"
 ACCESS_HELP = (
     "Settings → Apps → Develop apps → your app → API credentials in Shopify. The app needs read_customers,"
-    " read_orders, read_gift_cards, write_gift_cards, read_discounts and write_discounts."
+    " read_orders, read_shopify_payments_disputes, read_gift_cards, write_gift_cards, read_discounts and write_discounts."
 )
 APP_LABEL = "App's client secret"
 APP_HELP = "On the same page in Shopify. Webhooks are verified with it."
@@ -101,4 +101,4 @@ def connected(shop: str, *, development: bool, missing: list[str]) -> str:
 
 INSTALL_REFUSED = "This answer isn't the shop's, or is too old. Start the installation again."
 CODE_USED_UP = "Shopify doesn't take the installation's code any more. Install the app in the shop once more."
-NOT_SUBSCRIBED = "Shopify doesn't send webhooks here. Shopify says: {said}"
+NOT_SUBSCRIBED = "Shopify doesn't send webhooks here about {topics}. Shopify says: {said}"

@@ -76,6 +76,8 @@ class Root:
         return {"codeDiscountNode": _node(discount), "userErrors": errors}
 
     def webhookSubscriptionCreate(self, _: Any, topic: str, webhookSubscription: Json) -> Json:  # noqa: N802, N803
+        if topic.startswith("DISPUTES_"):
+            self._shop.needs("read_shopify_payments_disputes", "webhookSubscriptionCreate")
         made, errors = self._shop.subscribe(topic, webhookSubscription.get("uri") or "")
         return {"webhookSubscription": made, "userErrors": errors}
 

@@ -14,8 +14,8 @@ from integrations.sandbox.store import Store
 Json = dict[str, Any]
 PROVIDER = "shopify"
 SCOPES = (
-    "read_customers", "write_customers", "read_orders", "read_gift_cards", "write_gift_cards", "read_discounts",
-    "write_discounts",
+    "read_customers", "write_customers", "read_orders", "read_shopify_payments_disputes", "read_gift_cards",
+    "write_gift_cards", "read_discounts", "write_discounts",
 )  # fmt: skip
 CURRENCY = "USD"
 # What a shop allows for one gift card unless its settings say otherwise.
