@@ -93,3 +93,27 @@ class ConnectionRequired(RewardsError):
 
 class BatchNotCancelable(RewardsError):
     code = "invalid_transition"
+
+
+class FileWasDownloaded(BatchNotCancelable):
+    """Cancelling needs the word of a person that nothing was paid."""
+
+    code = "file_downloaded"
+
+
+class BatchHasNoFile(RewardsError):
+    """The batch's method sends by itself, or is by hand."""
+
+    code = "not_found"
+
+
+class BatchNotReady(RewardsError):
+    """What is asked of the batch isn't possible in the state that it is in."""
+
+    code = "invalid_transition"
+
+
+class InvalidResults(InvalidReward):
+    """A result file that can't be read."""
+
+    code = "unreadable_results"

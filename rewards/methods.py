@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 
 from campaigns.services import MANUAL
+from integrations import registry
 from integrations.models import Connection
 from integrations.selectors import available_methods
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A line of the Issue Reward menu. `connection` is None for MANUAL."""
+    """A line of the Issue Reward menu. `connection` is None for MANUAL and files."""
 
     method: str
     label: str
@@ -26,7 +27,7 @@ MANUAL_CHOICE = Choice(
 
 
 def choices() -> list[Choice]:
-    """What can be offered now: a line per method and active connection, then MANUAL. One query."""
+    """What can be offered now: a line per method and active connection, then files and MANUAL. One query."""
     found = []
     for available in available_methods():
         several = len(available.connections) > 1
@@ -37,4 +38,7 @@ def choices() -> list[Choice]:
                 else available.method.label
             )
             found.append(Choice(available.method.slug, label, available.method.explanation, connection))
-    return [*found, MANUAL_CHOICE]
+    files = [
+        Choice(method.slug, method.label, method.explanation, None) for method in registry.methods() if method.file
+    ]
+    return [*found, *files, MANUAL_CHOICE]

@@ -269,7 +269,8 @@ class Claim(TenantModel):
     reward = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="claims", db_constraint=False)
     kind = models.CharField(max_length=12, choices=ClaimKind)
     opened_at = models.DateTimeField()
-    # An order's first attempt: from then on the reward is being issued. Batches have that in their items' `tries`.
+    # An order's first attempt, or the item's that nets a deduction: from then on the reward is being issued. Batches
+    # have that in their items' `tries`.
     started_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)
 

@@ -6,6 +6,7 @@ from rewards.services import issuing
 from rewards.services.erasing import erasures_finish_everywhere
 from rewards.services.queueing import queued_issue_everywhere
 from rewards.services.releasing import release_everywhere
+from rewards.services.take_backs import take_backs_everywhere
 
 
 @shared_task
@@ -26,3 +27,9 @@ def release_due() -> int:
 def issue_queued() -> int:
     """Try again what waits until an earlier discount is used up."""
     return queued_issue_everywhere()
+
+
+@shared_task
+def take_back_deductions() -> int:
+    """Queue the deductions that can be taken back where their rewards were issued."""
+    return take_backs_everywhere()

@@ -12,10 +12,10 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, a JSON body (None for an empty one) and further headers."""
+    """A status, a JSON body (None for an empty one; bytes are a file) and further headers."""
 
     status: int
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | bytes | None = None
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -24,6 +24,8 @@ def response_of(answer: Answer) -> HttpResponse:
     if answer.body is None:
         response = HttpResponse(status=answer.status)
         del response["Content-Type"]
+    elif isinstance(answer.body, bytes):
+        response = HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
     else:
         response = HttpResponse(dumped(answer.body), status=answer.status, content_type=answer.content_type)
     for name, value in answer.headers.items():

@@ -14,7 +14,9 @@ from referral_rocket.api.problems import Problem, invalid
 from rewards.dry_run import TooManyEvents
 from rewards.errors import (
     AmountExceedsOwed,
+    BatchHasNoFile,
     BatchNotCancelable,
+    BatchNotReady,
     BeingIssued,
     BudgetExhausted,
     ConnectionRequired,
@@ -53,6 +55,8 @@ TABLE: Mapping[type[Exception], tuple[int, str | None]] = {
     FulfilledByMethod: (409, None),
     AmountExceedsOwed: (422, None),
     BatchNotCancelable: (409, None),
+    BatchHasNoFile: (404, None),
+    BatchNotReady: (409, None),
     InvalidCredentials: (400, "invalid"),
     ModeMismatch: (422, None),
     InvalidEndpoint: (400, "invalid"),

@@ -30,6 +30,8 @@ class Operation:
     refuses: Mapping[int, Sequence[str]] = field(default_factory=dict)
     about: str = ""
     listed: bool = False
+    # The 200 is a file instead of JSON.
+    file: bool = False
 
 
 def operation(
@@ -43,12 +45,13 @@ def operation(
     refuses: Mapping[int, Sequence[str]] | None = None,
     about: str = "",
     listed: bool = False,
+    file: bool = False,
 ) -> Callable[[Handler], Handler]:
     """Declare a view's method as an operation. `listed` wraps the shape of its 200 as a page of them."""
 
     def declare(handler: Handler) -> Handler:
         handler.operation = Operation(  # type: ignore[attr-defined]
-            id, summary, scope, takes, filters, answers, refuses or {}, about, listed
+            id, summary, scope, takes, filters, answers, refuses or {}, about, listed, file
         )
         return handler
 

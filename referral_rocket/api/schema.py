@@ -133,6 +133,8 @@ class Schema(AutoSchema):
             "description": _SUCCESSES[status],
             "headers": {each: _HEADERS[each] for each in headers},
         }
+        if self.operation.file:
+            return {**found, "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
         shape = self.operation.answers[status]
         if shape is None:
             return found

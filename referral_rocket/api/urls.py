@@ -46,6 +46,8 @@ urlpatterns = [
     path("reward-batches", batches.BatchesView.as_view()),
     path("reward-batches/<str:batch_id>", batches.BatchView.as_view()),
     path("reward-batches/<str:batch_id>/items", batches.BatchItemsView.as_view()),
+    path("reward-batches/<str:batch_id>/file", batches.BatchFileView.as_view()),
+    path("reward-batches/<str:batch_id>/results", batches.BatchResultsView.as_view()),
     path("reward-batches/<str:batch_id>/cancel", batches.BatchCancelView.as_view()),
     path("connections", connections.ConnectionsView.as_view()),
     path("connections/<str:connection_id>", connections.ConnectionView.as_view()),

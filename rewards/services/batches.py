@@ -6,7 +6,7 @@ other has the item as `FAILED`, `being_issued`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 
 from campaigns.models import FulfilmentKind
 from campaigns.services import MANUAL, methods
+from integrations import registry
 from integrations.errors import ConnectionRequired as NoConnection
 from integrations.models import Connection
 from integrations.selectors import connection_for_method
@@ -23,12 +24,13 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
-from rewards.errors import BatchNotCancelable, ConnectionRequired, InvalidReward, UnknownRewards
-from rewards.models import BatchItem, Claim, Reward, RewardBatch
+from rewards.errors import BatchNotCancelable, ConnectionRequired, FileWasDownloaded, InvalidReward, UnknownRewards
+from rewards.models import BatchItem, Claim, IssueAttempt, Reward, RewardBatch
 from rewards.payloads import batch_data
 from rewards.selectors import batch_counts
 from rewards.services.claims import claimed, claims_close, claims_open
-from rewards.states import BatchStatus, ClaimKind, ItemOutcome, RewardStatus
+from rewards.services.netting import netted_sums, nettings_end, nettings_of
+from rewards.states import AttemptOutcome, BatchStatus, ClaimKind, ItemOutcome, RewardStatus
 
 MAXIMUM_REWARDS = 10_000
 CHUNK = 1_000
@@ -63,10 +65,14 @@ class PlannedItem:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch would do, without doing it. `totals` are (currency, number, amount) of what would be issued."""
+    """What a batch would do, without doing it. `totals` are (currency, number, amount) of what would be issued.
+
+    `netted` is how much of the amount deductions would settle, by currency: that much isn't sent.
+    """
 
     items: Sequence[PlannedItem]
     totals: Sequence[tuple[str, int, int]]
+    netted: Mapping[str, int]
     problems: Sequence[tuple[str, int]]
 
     @property
@@ -134,7 +140,7 @@ def batch_create(
 def _connection(method: str, connection_id: UUID | None) -> Connection | None:
     if method not in methods():
         raise InvalidReward("method", f"Use one of {', '.join(methods())}.")
-    if method == MANUAL:
+    if method == MANUAL or registry.file_of(method) is not None:
         return None
     try:
         return connection_for_method(method=method, connection_id=connection_id)
@@ -169,6 +175,7 @@ def _plan(rewards: Sequence[Reward], selection: Selection) -> Plan:
     return Plan(
         items=items,
         totals=[(currency, number, amount) for currency, (number, amount) in sorted(sums.items())],
+        netted=netted_sums([item.reward for item in items if item.code is None]),
         problems=sorted(problems.items()),
     )
 
@@ -210,7 +217,8 @@ def _item(batch: RewardBatch, planned: PlannedItem, claim: Claim | None, now: da
         outcome=ItemOutcome.FAILED if code else ItemOutcome.QUEUED,
         code=code or "",
         message=_MESSAGES[code] if code else "",
-        next_attempt_at=None if code else now,
+        # A file is downloaded by a person: the runner has nothing to do with its rows.
+        next_attempt_at=None if code or registry.file_of(batch.method) else now,
         updated_at=now,
     )
 
@@ -249,29 +257,36 @@ def _as_told(batch: RewardBatch, change: str) -> dict[str, object]:
 
 
 @transaction.atomic
-def batch_cancel(*, organization: Organization, batch: RewardBatch, actor: str) -> RewardBatch:
+def batch_cancel(*, organization: Organization, batch: RewardBatch, actor: str, not_paid: bool = False) -> RewardBatch:
     """Free what nobody has started; what is under way ends first. Raises BatchNotCancelable once finished.
 
-    An item that has been tried is left to the runner, whatever came of the try: the provider may have acted.
+    An item that has been tried is left to the runner, whatever came of the try: the provider may have acted. Once a
+    batch's file was downloaded only the person who cancels knows: `not_paid` says that nothing of it was paid, without
+    it FileWasDownloaded is raised.
     """
+    untouched = list(_cancelable(batch, not_paid).select_for_update(skip_locked=True, no_key=True, of=("self",)))
     held = RewardBatch.objects.select_for_update(no_key=True).get(pk=batch.pk)
     if held.status == BatchStatus.CANCELED:
         return held
     if held.status == BatchStatus.FINISHED:
         raise BatchNotCancelable("The batch is finished; there is nothing left to cancel.")
-    untouched = list(
-        BatchItem.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .filter(batch=held, outcome=ItemOutcome.QUEUED, tries=0, in_doubt=False)
-        .order_by("pk")
-    )
+    if held.file_at is not None and not not_paid:
+        raise FileWasDownloaded(
+            "The batch's file was downloaded. Cancel it only if nothing of it was paid, and say so (not_paid)."
+        )
     BatchItem.objects.filter(pk__in=[item.pk for item in untouched]).update(
         outcome=ItemOutcome.FAILED,
         code="canceled",
         message="The batch was canceled before this reward was sent. It is still due.",
+        in_doubt=False,
         next_attempt_at=None,
         updated_at=clock.wall(),
     )
+    IssueAttempt.objects.filter(item__in=untouched, outcome=AttemptOutcome.STARTED).update(
+        outcome=AttemptOutcome.NOT_DONE, message=f"{actor} says that nothing was paid."
+    )
     claims_close(item.claim_id for item in untouched if item.claim_id)
+    nettings_end([], [each for nettings in nettings_of(untouched).values() for each in nettings])
     if not BatchItem.objects.filter(batch=held, outcome=ItemOutcome.QUEUED).exists():
         held.status, held.finished_at = BatchStatus.CANCELED, clock.wall()
         held.save(update_fields=["status", "finished_at"])
@@ -284,9 +299,15 @@ def batch_cancel(*, organization: Organization, batch: RewardBatch, actor: str) 
                 "batch",
                 held.pk,
                 held.campaign_id,
-                {"freed": len(untouched)},
+                {"freed": len(untouched), "not_paid": not_paid},
                 _as_told(held, "CANCELED"),
             )
         ],
     )
     return held
+
+
+def _cancelable(batch: RewardBatch, not_paid: bool) -> QuerySet[BatchItem]:
+    queued = BatchItem.objects.filter(batch=batch, outcome=ItemOutcome.QUEUED).order_by("pk")
+    by_file = registry.file_of(batch.method) is not None
+    return queued if by_file and not_paid else queued.filter(tries=0, in_doubt=False)

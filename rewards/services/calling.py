@@ -6,7 +6,7 @@ from typing import TypeVar, cast
 
 import structlog
 
-from integrations.base import SendsGroups
+from integrations.base import IssueOrder, SendsGroups
 from integrations.errors import OutcomeUnknown, ProviderError
 from referral_rocket.kit.leases import LeaseLost
 from rewards.models import BatchItem, IssueAttempt
@@ -36,20 +36,19 @@ class Started:
 
 def call(started: Started) -> list[Answered]:
     """Ask first where an earlier try is in doubt, and send only if it wasn't done."""
-    adapter, access, order = started.call.adapter, started.call.access, started.call.order
     doubt, answer = started.asks_first, cast("Answer", None)
     if doubt:
-        answer = _safely(lambda: adapter.look_up(access, order))
+        answer = _safely(started.call.ask)
         doubt = isinstance(answer, ProviderError)
     if answer is None and started.sends:
-        answer = _safely(lambda: adapter.issue(access, order))
+        answer = _safely(started.call.send)
     return [Answered(started.item, started.attempt, answer, was_in_doubt=doubt)]
 
 
 def call_group(group: Sequence[Started]) -> list[Answered]:
     """Send a group that nothing is in doubt of."""
     first = group[0]
-    adapter, orders = cast("SendsGroups", first.call.adapter), [each.call.order for each in group]
+    adapter, orders = cast("SendsGroups", first.call.adapter), [cast("IssueOrder", each.call.order) for each in group]
     answers = _safely(lambda: adapter.issue_group(first.call.access, first.group_key, orders))
     silence = OutcomeUnknown("The provider didn't say what became of this one. It is being looked up.")
     return [

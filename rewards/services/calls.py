@@ -3,11 +3,12 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
 from campaigns.terms import coupon_terms
 from integrations import registry
-from integrations.base import Access, IssueOrder, PayoutAdapter, Recipient
+from integrations.base import Access, IssueOrder, IssueResult, PayoutAdapter, Recipient, ReturnsMoney, TakeBack
 from participants.erasing import held_identity
 from rewards.models import BatchItem, IssueAttempt
 
@@ -18,7 +19,19 @@ class ProviderCall:
 
     adapter: PayoutAdapter
     access: Access
-    order: IssueOrder
+    order: IssueOrder | TakeBack
+
+    def ask(self) -> IssueResult | None:
+        """What became of an earlier try. Raises like the adapter."""
+        if isinstance(self.order, TakeBack):
+            return cast("ReturnsMoney", self.adapter).look_up_taken_back(self.access, self.order)
+        return self.adapter.look_up(self.access, self.order)
+
+    def send(self) -> IssueResult:
+        """Raises like the adapter."""
+        if isinstance(self.order, TakeBack):
+            return cast("ReturnsMoney", self.adapter).take_back(self.access, self.order)
+        return self.adapter.issue(self.access, self.order)
 
 
 def idempotency_key(item: BatchItem) -> str:
@@ -46,6 +59,25 @@ def provider_call(access: Access, item: BatchItem, earlier: Sequence[IssueAttemp
         sent_to=_last(same_key, "recipient_provider_id"),
         group_key=_last(same_key, "group_key"),
         provider_reference=_last(same_key, "provider_reference"),
+    )
+    return ProviderCall(registry.adapter_of(item.batch.method), access, order)
+
+
+def take_back_call(
+    access: Access, item: BatchItem, earlier: Sequence[IssueAttempt], issued_by: BatchItem
+) -> ProviderCall:
+    """The call for a deduction. `issued_by` is the item of its reward, with its attempts."""
+    same_key = [attempt for attempt in earlier if attempt.idempotency_key == idempotency_key(item)]
+    order = TakeBack(
+        reward_id=item.reward_id,
+        idempotency_key=idempotency_key(item),
+        amount=item.amount,
+        currency=item.currency,
+        issued_reference=issued_by.provider_reference or "",
+        issued_amount=issued_by.sent_amount,
+        recipient=recipient_of(item),
+        issued_to=_last(sorted(issued_by.attempts.all(), key=lambda attempt: attempt.pk), "recipient_provider_id"),
+        first_attempt_at=same_key[0].started_at if same_key else None,
     )
     return ProviderCall(registry.adapter_of(item.batch.method), access, order)
 

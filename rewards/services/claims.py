@@ -12,10 +12,18 @@ from rewards.models import Claim, Reward
 from rewards.states import ClaimKind
 
 
-def claims_open(*, organization: Organization, rewards: Sequence[Reward], kind: str) -> dict[UUID, Claim]:
-    """Claim what nobody else has; the claims by reward. Of two callers at once the later one finds the reward taken."""
+def claims_open(
+    *, organization: Organization, rewards: Sequence[Reward], kind: str, started: bool = False
+) -> dict[UUID, Claim]:
+    """Claim what nobody else has; the claims by reward. Of two callers at once the later one finds the reward taken.
+
+    `started`: from now on the reward counts as being issued.
+    """
     now = clock.wall()
-    wanted = [Claim(organization=organization, reward=reward, kind=kind, opened_at=now) for reward in rewards]
+    wanted = [
+        Claim(organization=organization, reward=reward, kind=kind, opened_at=now, started_at=now if started else None)
+        for reward in rewards
+    ]
     Claim.objects.bulk_create(wanted, ignore_conflicts=True)
     held = Claim.objects.filter(pk__in=[claim.pk for claim in wanted])
     return {claim.reward_id: claim for claim in held}

@@ -24,10 +24,13 @@ Answer = IssueResult | ProviderError | None
 
 @dataclass(frozen=True)
 class Answered:
-    """A provider's answer to one attempt. `was_in_doubt`: what an earlier try did is still not known."""
+    """A provider's answer to one attempt; no attempt where no provider was asked.
+
+    `was_in_doubt`: what an earlier try did is still not known.
+    """
 
     item: BatchItem
-    attempt: IssueAttempt
+    attempt: IssueAttempt | None
     answer: Answer
     was_in_doubt: bool
 
@@ -91,7 +94,7 @@ def _waits(answered: Answered, answer: IssueResult, now: datetime) -> Conclusion
         answer.code or "",
         answer.message,
         keeps_claim=answer.sent,
-        next_at=_asked_again_at(answered.attempt.started_at, now) if answer.sent else None,
+        next_at=_asked_again_at(_begun_at(answered), now) if answer.sent else None,
     )
 
 
@@ -122,7 +125,7 @@ def _looked_in_vain(answered: Answered, now: datetime) -> Conclusion:
     """A look-up of what waits or is unknown brought nothing: it stays so and is looked up again."""
     item = answered.item
     if item.outcome == ItemOutcome.WAITING:
-        again = _asked_again_at(answered.attempt.started_at, now)
+        again = _asked_again_at(_begun_at(answered), now)
     else:
         again = now + timedelta(seconds=UNKNOWN_SECONDS)
     return Conclusion(
@@ -171,6 +174,10 @@ def _retry_at(item: BatchItem, answer: ProviderError, now: datetime) -> datetime
     if isinstance(answer, ProviderRetryable) and answer.retry_after is not None:
         seconds = max(seconds, answer.retry_after)
     return now + timedelta(seconds=seconds)
+
+
+def _begun_at(answered: Answered) -> datetime:
+    return answered.item.updated_at if answered.attempt is None else answered.attempt.started_at
 
 
 def _asked_again_at(since: datetime, now: datetime) -> datetime:

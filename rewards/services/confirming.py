@@ -131,7 +131,7 @@ def reward_deduct(
     What is left is a deduction of its own (`carried_from`), or forgiven. Budget comes back with what was deducted. The
     same again changes nothing. Raises like reward_confirm.
     """
-    gives_back = _deductions_of(reward)
+    gives_back = deductions_of(reward)
     held = _hold(reward, rows_of_deduction(reward))
     if held.status == RewardStatus.DEDUCTED and held.amount == (held.amount if amount is None else amount):
         _check_by_hand(held)
@@ -155,17 +155,17 @@ def reward_deduct(
         freed = _budget_back(held, taken, left, forgive, gives_back)
         rewards_move(organization=organization, moves=freed, actor=actor, reason="deducted")
         if left and not forgive:
-            rest = _rest_of(held, left)
+            rest = rest_of(held, left)
             rewards_create(organization=organization, rewards=[rest], actor=actor, reason="left of a deduction")
     return held
 
 
 def rows_of_deduction(reward: Reward) -> set[UUID]:
     """The rewards that have their budget back with this deduction; to be locked together with it."""
-    return budget_holders(list(_deductions_of(reward)))
+    return budget_holders(list(deductions_of(reward)))
 
 
-def _deductions_of(reward: Reward) -> dict[UUID, int]:
+def deductions_of(reward: Reward) -> dict[UUID, int]:
     """The deduction itself, or those that a negative total is made of, with their amounts: what gives the budget back."""
     if reward.type not in AGGREGATE_TYPES:
         return {reward.pk: reward.amount}
@@ -182,7 +182,8 @@ def _budget_back(deduction: Reward, taken: int, left: int, forgive: bool, gives_
     return [] if left and not forgive else budget_returns(gives_back.items())
 
 
-def _rest_of(deduction: Reward, amount: int) -> Reward:
+def rest_of(deduction: Reward, amount: int) -> Reward:
+    """What is left of a deduction that is taken in part, as a deduction of its own."""
     now = clock.now(deduction.organization)
     joins = deduction.campaign.aggregates and deduction.type not in AGGREGATE_TYPES
     same = {field.attname: getattr(deduction, field.attname) for field in Reward._meta.concrete_fields}

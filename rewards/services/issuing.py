@@ -17,15 +17,15 @@ looked up when its `next_attempt_at` comes, and never sent.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import datetime, timedelta
+from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db.models import Q
 
-from campaigns.services import MANUAL
 from integrations import registry
 from integrations.base import Access
 from integrations.errors import ProviderRetryable
@@ -35,17 +35,19 @@ from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
 from referral_rocket.kit.leases import free
-from rewards.models import BatchItem, IssueAttempt, Reward, RewardBatch
+from rewards.models import BatchItem, IssueAttempt, RewardBatch
 from rewards.services.batches import finish_if_done
+from rewards.services.beginning import items_begin
 from rewards.services.calling import Started, call, call_group
-from rewards.services.calls import earlier_attempts, idempotency_key, provider_call
-from rewards.services.claims import claims_close, issuing_begins
-from rewards.services.conclusions import UNKNOWN_SECONDS, Answered
-from rewards.services.door import Move, rewards_move
+from rewards.services.calls import ProviderCall, earlier_attempts, idempotency_key, provider_call, take_back_call
+from rewards.services.claims import claims_close
+from rewards.services.conclusions import UNKNOWN_SECONDS, Answered, Conclusion
+from rewards.services.door import totals_last
 from rewards.services.lanes import Lane, LaneKey, give_back, next_lane, renew, reread
-from rewards.services.outcomes import answers_write, needs_attention
+from rewards.services.outcomes import answers_write, conclusions_write, needs_attention
 from rewards.services.reversing import settle_what_waited
-from rewards.states import BatchStatus, ItemOutcome, RewardStatus
+from rewards.services.take_backs import issued_items
+from rewards.states import BatchStatus, ItemOutcome
 
 ACTOR = "system:issuing"
 # A run yields after this long, so that no connection keeps a worker to itself.
@@ -107,29 +109,19 @@ def _run_lane(lane: Lane, deadline: float) -> int:
 
 
 def _run_by_hand(lane: Lane) -> int:
-    with tenant(lane.organization):
+    with tenant(lane.organization), totals_last(lane.organization):
         items = _claim_items(lane, limit=500)
-        due = _drop_what_is_not_due(items)
-        batches = {item.batch_id: item.batch for item in items}
-        moves = [
-            Move(
-                item.reward,
-                RewardStatus.AVAILABLE,
-                method=MANUAL,
-                provider_reference=batches[item.batch_id].reference or None,
-                issued_at=clock.now(lane.organization),
-            )
-            for item in due
-        ]
-        issuing_begins(item.reward_id for item in due)
-        rewards_move(organization=lane.organization, moves=moves, actor=ACTOR, reason="marked as issued")
-        now = clock.wall()
+        due = items_begin(organization=lane.organization, items=items, actor=ACTOR)
         for item in due:
-            item.outcome, item.amount, item.updated_at = ItemOutcome.SUCCEEDED, item.reward.amount, now
-            item.message, item.next_attempt_at = "Marked as issued.", None
-        BatchItem.objects.bulk_update(due, ["outcome", "amount", "message", "next_attempt_at", "updated_at"])
-        claims_close(item.claim_id for item in due if item.claim_id)
-        finish_if_done(sorted(batches))
+            item.provider_reference = item.batch.reference or None
+        marked = Conclusion(ItemOutcome.SUCCEEDED, None, message="Marked as issued.")
+        conclusions_write(
+            organization=lane.organization,
+            concluded=[(Answered(item, None, None, was_in_doubt=False), marked) for item in due],
+            actor=ACTOR,
+            reason="marked as issued",
+        )
+        finish_if_done(sorted({item.batch_id for item in items}))
     return len(items)
 
 
@@ -202,24 +194,28 @@ class _Run:
 
 def begin(lane: Lane) -> list[Started]:
     """Step 1: lease the items, and commit their attempts before anything is sent."""
-    with tenant(lane.organization):
+    with tenant(lane.organization), totals_last(lane.organization):
         if not reread(lane) or lane.connection is None or not lane.connection.is_active:
             return []
         items, group_key = _claim_for_provider(lane)
-        due = _drop_what_is_not_due(items)
-        now = clock.wall()
+        due = items_begin(organization=lane.organization, items=items, actor=ACTOR)
         earlier = earlier_attempts(due)
-        first = [item for item in due if _is_first(item)]
-        issuing_begins(item.reward_id for item in first)
-        for item in first:
-            # From the first attempt on the amount is fixed: a refund now waits for the outcome.
-            item.amount = item.reward.amount
+        issued = issued_items([item.reward for item in due if item.batch.takes_back])
         access = lane.access()
-        started = [_start(lane, access, item, earlier.get(item.reward_id, []), group_key, now) for item in due]
+        started = [
+            _start(
+                lane,
+                item,
+                _call_for(item, access, earlier, issued),
+                [attempt for attempt in earlier[item.reward_id] if attempt.item_id == item.pk],
+                group_key,
+            )
+            for item in due
+        ]
         for item in due:
             item.in_doubt = item.in_doubt or item.outcome == ItemOutcome.QUEUED
             item.leased_until, item.lease_token = lane.lease.until, lane.lease.token
-        BatchItem.objects.bulk_update(due, ["amount", "in_doubt", "leased_until", "lease_token"])
+        BatchItem.objects.bulk_update(due, ["in_doubt", "leased_until", "lease_token"])
         known = {attempt.pk for attempts in earlier.values() for attempt in attempts}
         IssueAttempt.objects.bulk_create(each.attempt for each in started if each.attempt.pk not in known)
         batches = {item.batch_id for item in items}
@@ -228,12 +224,21 @@ def begin(lane: Lane) -> list[Started]:
     return started
 
 
-def _start(
-    lane: Lane, access: Access, item: BatchItem, earlier: Sequence[IssueAttempt], group_key: str, now: datetime
-) -> Started:
-    """What a thread is to do with an item: send it, ask and then send it, or only ask."""
-    made = [attempt for attempt in earlier if attempt.item_id == item.pk]
-    call = provider_call(access, item, earlier)
+def _call_for(
+    item: BatchItem,
+    access: Access,
+    earlier: Mapping[UUID, Sequence[IssueAttempt]],
+    issued: Mapping[UUID, BatchItem],
+) -> ProviderCall:
+    made = earlier.get(item.reward_id, [])
+    if item.batch.takes_back:
+        assert item.reward.deducts_id is not None
+        return take_back_call(access, item, made, issued[item.reward.deducts_id])
+    return provider_call(access, item, made)
+
+
+def _start(lane: Lane, item: BatchItem, call: ProviderCall, made: Sequence[IssueAttempt], group_key: str) -> Started:
+    """What a thread is to do with an item: send it, ask and then send it, or only ask. `made` are its attempts."""
     sends = item.outcome == ItemOutcome.QUEUED
     if not sends and made:
         return Started(item, made[-1], call, asks_first=True, sends=False)
@@ -244,7 +249,7 @@ def _start(
         reward=item.reward,
         idempotency_key=idempotency_key(item),
         group_key=group_key if in_group else None,
-        started_at=now,
+        started_at=clock.wall(),
     )
     return Started(
         item,
@@ -255,11 +260,6 @@ def _start(
         sends=sends and not group_key,
         group_key=group_key if in_group else "",
     )
-
-
-def _is_first(item: BatchItem) -> bool:
-    """Whether nothing was ever sent for this item."""
-    return item.tries == 0 and not item.in_doubt
 
 
 def _claim_for_provider(lane: Lane) -> tuple[list[BatchItem], str]:
@@ -287,29 +287,6 @@ def _claim_items(lane: Lane, *, limit: int, only: Q | None = None) -> list[Batch
         .filter(free(now), lane.only, only or Q(), next_attempt_at__lte=now, connection=lane.connection)
         .order_by("next_attempt_at", "pk")[:limit]
     )
-
-
-def _drop_what_is_not_due(items: Sequence[BatchItem]) -> list[BatchItem]:
-    """Those that are still to be dealt with; the others fail as `not_due`. What is in doubt goes on whatever happened."""
-    # In key order, like everybody who locks rewards (docs/locking.md).
-    held = Reward.objects.select_for_update(no_key=True, of=("self",)).order_by("pk")
-    rewards = {reward.pk: reward for reward in held.filter(pk__in=[item.reward_id for item in items])}
-    due: list[BatchItem] = []
-    dropped: list[BatchItem] = []
-    for item in items:
-        customer, campaign = item.reward.customer, item.reward.campaign
-        item.reward = rewards[item.reward_id]
-        item.reward.customer, item.reward.campaign = customer, campaign
-        begun = item.in_doubt or item.outcome != ItemOutcome.QUEUED
-        (due if begun or item.reward.status == RewardStatus.PENDING else dropped).append(item)
-    for item in dropped:
-        item.outcome, item.code = ItemOutcome.FAILED, "not_due"
-        item.message, item.updated_at = "This reward isn't due any more.", clock.wall()
-        item.next_attempt_at = None
-    if dropped:
-        BatchItem.objects.bulk_update(dropped, ["outcome", "code", "message", "next_attempt_at", "updated_at"])
-        claims_close(item.claim_id for item in dropped if item.claim_id)
-    return due
 
 
 def _refuse_all(lane: Lane) -> None:

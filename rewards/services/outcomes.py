@@ -19,7 +19,9 @@ from rewards.models import BatchItem, IssueAttempt, Reward
 from rewards.services.batches import finish_if_done
 from rewards.services.claims import claims_close
 from rewards.services.conclusions import Answered, Conclusion, conclude
-from rewards.services.door import Move, rewards_move
+from rewards.services.confirming import rows_of_deduction
+from rewards.services.door import Move, rewards_move, totals_last
+from rewards.services.netting import nettings_end, nettings_of, settling_moves, with_budget_back
 from rewards.states import ItemOutcome, RewardStatus, WaitingFor
 
 # What a later try may find changed at the provider: the reward waits for that, still due.
@@ -56,20 +58,31 @@ def answers_write(*, organization: Organization, answers: Sequence[Answered], le
 
 
 @transaction.atomic
-def conclusions_write(*, organization: Organization, concluded: Sequence[Concluded], actor: str) -> None:
-    """Write what becomes of items that the caller has locked, as they are in the database."""
+def conclusions_write(
+    *, organization: Organization, concluded: Sequence[Concluded], actor: str, reason: str = "issued"
+) -> None:
+    """Write what becomes of items that the caller has locked, as they are in the database.
+
+    `reason` stands in the history of what is issued.
+    """
     if not concluded:
         return
-    now = clock.wall()
-    # An item's outcome before: what was issued already is not issued again.
-    before = {answered.item.pk: answered.item.outcome for answered, _ in concluded}
-    _write_items(concluded, now)
-    _move_rewards(organization, concluded, before, actor)
-    claims_close(
-        answered.item.claim_id for answered, conclusion in concluded if answered.item.claim_id and _is_over(conclusion)
-    )
-    _learn_recipients(organization, [answered for answered, _ in concluded])
-    finish_if_done(sorted({answered.item.batch_id for answered, _ in concluded}))
+    # What was issued already is not issued again.
+    issued = {
+        answered.item.pk
+        for answered, conclusion in concluded
+        if conclusion.outcome == ItemOutcome.SUCCEEDED and answered.item.outcome != ItemOutcome.SUCCEEDED
+    }
+    with totals_last(organization):
+        _write_items(concluded, clock.wall())
+        _move_rewards(organization, concluded, issued, actor, reason)
+        claims_close(
+            answered.item.claim_id
+            for answered, conclusion in concluded
+            if answered.item.claim_id and _is_over(conclusion)
+        )
+        _learn_recipients(organization, [answered for answered, _ in concluded])
+        finish_if_done(sorted({answered.item.batch_id for answered, _ in concluded}))
 
 
 def _is_over(conclusion: Conclusion) -> bool:
@@ -91,7 +104,7 @@ def _write_items(concluded: Sequence[Concluded], now: datetime) -> None:
         if isinstance(answer, IssueResult) and answer.provider_reference:
             item.provider_reference = answer.provider_reference
         items.append(item)
-        if conclusion.attempt is not None and (changed or attempt.finished_at is None):
+        if attempt is not None and conclusion.attempt is not None and (changed or attempt.finished_at is None):
             _finish_attempt(attempt, answered, conclusion, now)
             attempts.append(attempt)
     BatchItem.objects.bulk_update(
@@ -139,35 +152,46 @@ def _exchange(exchange: Exchange) -> dict[str, object]:
 
 
 def _move_rewards(
-    organization: Organization, concluded: Sequence[Concluded], before: dict[UUID, str], actor: str
+    organization: Organization, concluded: Sequence[Concluded], issued: set[UUID], actor: str, reason: str
 ) -> None:
+    over = [answered.item for answered, conclusion in concluded if _is_over(conclusion)]
+    nettings = nettings_of(over)
+    settled = [(item, netting) for item in over if item.pk in issued for netting in nettings[item.pk]]
+    freed = [netting for item in over if item.pk not in issued for netting in nettings[item.pk]]
+    deducted = [netting.deduction_id for _, netting in settled]
+    deducted += [item.reward_id for item in over if item.pk in issued and item.batch.takes_back]
+    holders = {holder for each in Reward.objects.filter(pk__in=deducted) for holder in rows_of_deduction(each)}
     # Locked together in key order: several moves follow, and a batch that is being made locks the same rewards.
-    held = Reward.objects.select_for_update(no_key=True).order_by("pk")
-    rewards = held.in_bulk([answered.item.reward_id for answered, _ in concluded])
-    issued, waiting, returned = [], [], []
+    wanted = {answered.item.reward_id for answered, _ in concluded} | {*deducted} | holders
+    rewards = Reward.objects.select_for_update(no_key=True).order_by("pk").in_bulk(wanted)
+    moves, returned = settling_moves(organization, settled, rewards), []
     for answered, conclusion in concluded:
         item, reward = answered.item, rewards[answered.item.reward_id]
-        if conclusion.outcome == ItemOutcome.SUCCEEDED and before[item.pk] != ItemOutcome.SUCCEEDED:
-            issued.append(
-                Move(
-                    reward,
-                    RewardStatus.AVAILABLE,
-                    method=item.batch.method,
-                    provider_reference=item.provider_reference,
-                    issued_at=clock.now(organization),
-                )
-            )
-        elif conclusion.returned:
-            returned.append(Move(reward, RewardStatus.PENDING))
-        elif conclusion.code in _WAITS_FOR_RECIPIENT and _is_over(conclusion):
-            waiting.append(Move(reward, reward.status, waiting_for=WaitingFor.RECIPIENT, reason=conclusion.code))
-    rewards_move(organization=organization, moves=issued, actor=actor, reason="issued")
-    rewards_move(organization=organization, moves=waiting, actor=actor, reason="waiting")
-    # What waited at the provider and came back was never AVAILABLE; its reward's key is used up all the same.
-    came_back = [move for move in returned if move.reward.status == RewardStatus.AVAILABLE]
-    rewards_move(organization=organization, moves=came_back, actor=actor, reason=RETURNED)
-    Reward.objects.filter(pk__in=[move.reward.pk for move in returned]).update(
+        if item.pk in issued:
+            moves.append(_issued(organization, item, reward, reason))
+        elif conclusion.returned and not item.batch.takes_back:
+            returned.append(reward.pk)
+            # What waited at the provider and came back was never AVAILABLE; its key is used up all the same.
+            if reward.status == RewardStatus.AVAILABLE:
+                moves.append(Move(reward, RewardStatus.PENDING, reason=RETURNED))
+        elif conclusion.code in _WAITS_FOR_RECIPIENT and _is_over(conclusion) and not item.batch.takes_back:
+            moves.append(Move(reward, reward.status, waiting_for=WaitingFor.RECIPIENT, reason=conclusion.code))
+    rewards_move(organization=organization, moves=with_budget_back(moves), actor=actor, reason=reason)
+    Reward.objects.filter(pk__in=returned).update(
         issue_number=F("issue_number") + 1, issued_at=None, method=None, provider_reference=None
+    )
+    nettings_end([netting for _, netting in settled], freed)
+
+
+def _issued(organization: Organization, item: BatchItem, reward: Reward, reason: str) -> Move:
+    return Move(
+        reward,
+        RewardStatus.DEDUCTED if item.batch.takes_back else RewardStatus.AVAILABLE,
+        netted_amount=item.netted_amount,
+        method=item.batch.method,
+        provider_reference=item.provider_reference,
+        issued_at=clock.now(organization),
+        reason="taken back" if item.batch.takes_back else reason,
     )
 
 

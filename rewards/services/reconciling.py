@@ -137,7 +137,7 @@ def _items() -> QuerySet[BatchItem]:
     return (
         BatchItem.objects.select_related("batch", "connection", "reward__customer", "reward__campaign")
         .prefetch_related("reward__customer__provider_customers")
-        .exclude(connection__isnull=True)
+        .filter(connection__isnull=False, batch__takes_back=False)
         .order_by("pk")
     )
 
@@ -154,7 +154,7 @@ def _with_calls(items: Iterable[BatchItem], organization: Organization) -> list[
 
 def _ask(call: ProviderCall) -> IssueResult | ProviderError | None:
     try:
-        return call.adapter.look_up(call.access, call.order)
+        return call.ask()
     except ProviderError as error:
         return error
 

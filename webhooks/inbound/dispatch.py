@@ -19,7 +19,16 @@ from django.db import transaction
 from django.db.models import Min
 
 from integrations import registry
-from integrations.base import CustomerSeen, Fact, Ignored, PaymentJoined, PaymentSeen, ReadsByType, ReversalSeen
+from integrations.base import (
+    CustomerSeen,
+    Fact,
+    Ignored,
+    PaymentJoined,
+    PaymentSeen,
+    PayoutChanged,
+    ReadsByType,
+    ReversalSeen,
+)
 from integrations.errors import UnreadableEvent
 from integrations.models import Connection, ConnectionStatus
 from integrations.services import connection_heard
@@ -31,6 +40,7 @@ from referral_rocket.accounts.models import Mode, Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
 from rewards.services.paying import PaymentReversed, payments_count
+from rewards.services.payouts import payouts_changed
 from webhooks.inbound.listing import LISTED, facts_of
 from webhooks.inbound.models import InboundEvent, InboundStatus
 
@@ -192,8 +202,27 @@ def _put_together(organization: Organization, readings: Sequence[_Reading]) -> t
     for reading in readings:
         for fact in reading.facts:
             _apply(organization, ledger, reading, fact, reversals)
+    _look_up_payouts(readings)
     ledger.write()
     return ledger, [PaymentReversed(ledger.payment_of(payment), report) for payment, report in reversals]
+
+
+def _look_up_payouts(readings: Sequence[_Reading]) -> None:
+    told = [
+        (reading, fact)
+        for reading in readings
+        if reading.event.connection.status != ConnectionStatus.DISCONNECTED
+        for fact in reading.facts
+        if isinstance(fact, PayoutChanged)
+    ]
+    known = payouts_changed((reading.event.connection, fact) for reading, fact in told)
+    for reading, fact in told:
+        reading.used = reading.used or (reading.event.connection_id, fact) in known
+        reading.said.append(
+            "The reward is looked up at the provider."
+            if (reading.event.connection_id, fact) in known
+            else "It is of nothing that was sent from here."
+        )
 
 
 def _read(organization: Organization, event: InboundEvent) -> _Reading:

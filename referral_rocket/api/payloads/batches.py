@@ -55,7 +55,10 @@ def plan(found: Plan) -> dict[str, Any]:
             "unknown": 0,
             "waiting": 0,
         },
-        "totals": [{"currency": currency, "amount": amount, "netted": 0} for currency, _, amount in found.totals],
+        "totals": [
+            {"currency": currency, "amount": amount, "netted": found.netted.get(currency, 0)}
+            for currency, _, amount in found.totals
+        ],
         "items": [_planned(each) for each in found.items[:PREVIEWED]],
         "problems": [{"code": code, "count": count} for code, count in found.problems],
     }

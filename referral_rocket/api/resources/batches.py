@@ -13,12 +13,21 @@ from referral_rocket.api.operations import operation
 from referral_rocket.api.pagination import page
 from referral_rocket.api.payloads import batches as payloads
 from referral_rocket.api.resources.lookup import campaign_of, one
-from referral_rocket.api.shapes.batches import BatchNew, BatchShape, DryRunShape, ItemShape
+from referral_rocket.api.shapes.batches import (
+    BatchCancel,
+    BatchNew,
+    BatchShape,
+    DryRunShape,
+    ItemShape,
+    ResultsNew,
+    ResultsShape,
+)
 from referral_rocket.api.views import ApiView
 from referral_rocket.kit.nudges import nudge
 from rewards.models import BatchItem, RewardBatch
 from rewards.selectors import batch_counts
 from rewards.services.batches import Selection, batch_cancel, batch_create, batch_plan
+from rewards.services.files import batch_file, batch_results
 from rewards.tasks import run_batches
 
 
@@ -91,12 +100,55 @@ class BatchCancelView(ApiView):
         "batch_cancel",
         "Free what nobody has started to issue",
         scope=Scope.ISSUE,
+        takes=BatchCancel,
         answers={200: BatchShape},
-        refuses={409: ["invalid_transition"]},
+        refuses={409: ["invalid_transition", "file_downloaded"]},
     )
     def post(self, request: Request, batch_id: UUID) -> Answer:
-        batch = batch_cancel(organization=self.organization, batch=_batch(batch_id), actor=self.actor)
+        batch = batch_cancel(
+            organization=self.organization,
+            batch=_batch(batch_id),
+            actor=self.actor,
+            not_paid=self.given.get("not_paid", False),
+        )
         return Answer(200, _shown([batch])[0])
+
+
+class BatchFileView(ApiView):
+    @operation(
+        "batch_file",
+        "The file to upload at the provider",
+        scope=Scope.ISSUE,
+        answers={200: None},
+        refuses={409: ["invalid_transition"]},
+        about="For methods that work by a file. The first download begins the issuing and fixes the file; several files"
+        " come as a zip archive.",
+        file=True,
+    )
+    def get(self, request: Request, batch_id: UUID) -> Answer:
+        file = batch_file(organization=self.organization, batch=_batch(batch_id), actor=self.actor)
+        headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+        return Answer(200, file.content, file.content_type, headers)
+
+
+class BatchResultsView(ApiView):
+    @operation(
+        "batch_results",
+        "What the provider's result file says",
+        scope=Scope.ISSUE,
+        takes=ResultsNew,
+        answers={200: ResultsShape},
+        refuses={409: ["invalid_transition"]},
+        about="Marks each reward of the batch. The same file again changes nothing.",
+    )
+    def post(self, request: Request, batch_id: UUID) -> Answer:
+        results = batch_results(
+            organization=self.organization,
+            batch=_batch(batch_id),
+            content=self.given["content"].encode(),
+            actor=self.actor,
+        )
+        return Answer(200, {"told": results.told, "contradictions": list(results.contradictions)})
 
 
 def _batch(batch_id: UUID) -> RewardBatch:

@@ -35,6 +35,23 @@ class BatchNew(Strict):
         return attrs
 
 
+class BatchCancel(Strict):
+    not_paid = Flag(
+        required=False, help_text="Needed once the batch's file was downloaded: nothing of it was paid, nor will be."
+    )
+
+
+class ResultsNew(Strict):
+    content = Text(max_length=1_000_000, help_text="The provider's result file, as text.")
+
+
+class ResultsShape(serializers.Serializer[object]):
+    told = serializers.IntegerField(help_text="How many of the batch's rewards the file told of.")
+    contradictions = serializers.ListField(
+        child=serializers.CharField(), help_text="What isn't written, because it was settled differently before."
+    )
+
+
 class BatchCounts(serializers.Serializer[object]):
     total = serializers.IntegerField()
     queued = serializers.IntegerField()

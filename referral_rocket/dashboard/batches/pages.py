@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from campaigns.services import MANUAL
+from integrations.registry import file_of
 from referral_rocket.accounts.roles import Ability
 from referral_rocket.accounts.selectors import actor_names
 from referral_rocket.dashboard.abilities import requires
@@ -16,15 +17,19 @@ from referral_rocket.dashboard.batches.next_steps import next_step, shown_outcom
 from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import menu, method_name
 from referral_rocket.dashboard.pagination import page_by_id
-from rewards.errors import BatchNotCancelable
+from rewards.errors import BatchHasNoFile, BatchNotCancelable, BatchNotReady, FileWasDownloaded, InvalidResults
 from rewards.models import BatchItem, RewardBatch
 from rewards.selectors import batch_counts, batches, issued_sums, items_of, reasons_for_no
 from rewards.services.batches import batch_cancel
+from rewards.services.files import batch_file, batch_results
 from rewards.services.queueing import NotQueueable, queued_among, reward_queue, reward_unqueue
 from rewards.states import BatchStatus, ItemOutcome
 
 # What is given instead of a discount that can't be put on yet.
 CREDIT = "STRIPE_CREDIT"
+# What is typed to cancel a batch whose file was downloaded.
+NOT_PAID = "not paid"
+LARGEST_RESULTS = 5 * 1024 * 1024
 _NOT_REWARDED = (ItemOutcome.FAILED, ItemOutcome.UNKNOWN, ItemOutcome.WAITING)
 _RUNNING = (BatchStatus.QUEUED, BatchStatus.RUNNING)
 
@@ -108,12 +113,52 @@ def item_queue(request: Any, batch_id: UUID, item_id: UUID) -> HttpResponse:
 @requires(Ability.ISSUE)
 def batch_stop(request: Any, batch_id: UUID) -> HttpResponse:
     shown = get_object_or_404(RewardBatch, pk=batch_id)
+    not_paid = request.POST.get("confirmation", "").strip().lower() == NOT_PAID
     try:
-        batch_cancel(organization=request.organization, batch=shown, actor=request.actor)
+        batch_cancel(organization=request.organization, batch=shown, actor=request.actor, not_paid=not_paid)
+    except FileWasDownloaded:
+        messages.error(request, f"Type “{NOT_PAID}” to cancel a batch whose file was downloaded.")
     except BatchNotCancelable as error:
         messages.error(request, error.message)
     else:
         messages.success(request, "Canceled. What wasn't sent yet is due again; what is under way ends first.")
+    return redirect(to(request, "batch", shown.pk))
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def batch_download(request: Any, batch_id: UUID) -> HttpResponse:
+    """The batch's file. A POST, since the first one begins the issuing."""
+    shown = get_object_or_404(RewardBatch, pk=batch_id)
+    try:
+        file = batch_file(organization=request.organization, batch=shown, actor=request.actor)
+    except (BatchHasNoFile, BatchNotReady) as error:
+        messages.error(request, error.message)
+        return redirect(to(request, "batch", shown.pk))
+    response = HttpResponse(file.content, content_type=file.content_type)
+    response["Content-Disposition"] = f'attachment; filename="{file.name}"'
+    return response
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def batch_upload(request: Any, batch_id: UUID) -> HttpResponse:
+    """The provider's result file."""
+    shown = get_object_or_404(RewardBatch, pk=batch_id)
+    uploaded = request.FILES.get("results")
+    if uploaded is None or uploaded.size > LARGEST_RESULTS:
+        messages.error(request, "Choose the result file that you downloaded from the provider, of at most 5 MB.")
+        return redirect(to(request, "batch", shown.pk))
+    try:
+        results = batch_results(
+            organization=request.organization, batch=shown, content=uploaded.read(), actor=request.actor
+        )
+    except (BatchHasNoFile, BatchNotReady, InvalidResults) as error:
+        messages.error(request, error.message)
+        return redirect(to(request, "batch", shown.pk))
+    messages.success(request, f"The file told of {results.told} rewards.")
+    for contradiction in results.contradictions[:10]:
+        messages.error(request, contradiction)
     return redirect(to(request, "batch", shown.pk))
 
 
@@ -123,6 +168,7 @@ def _progress(shown: RewardBatch) -> dict[str, Any]:
         "batch": shown,
         "counts": counts,
         "running": shown.status in _RUNNING,
+        "by_file": file_of(shown.method) is not None,
         "done": counts["total"] - counts["queued"],
         "no_count": counts["failed"] + counts["unknown"] + counts["waiting"],
         "method": method_name(shown.method),

@@ -45,6 +45,8 @@ class Move:
     fulfilment_kind: str | None = None
     fulfilment_method: str | None = None
     fulfilment_endpoint_id: UUID | None = None
+    netted_amount: int | None = None
+    settled_by_id: UUID | None = None
     method: str | None = None
     provider_reference: str | None = None
     reason: str | None = None
@@ -62,6 +64,8 @@ _COLUMNS = (
     ("fulfilment_kind", "text"),
     ("fulfilment_method", "text"),
     ("fulfilment_endpoint_id", "uuid"),
+    ("netted_amount", "bigint"),
+    ("settled_by_id", "uuid"),
     ("method", "text"),
     ("provider_reference", "text"),
     ("reason", "text"),
