@@ -1,5 +1,6 @@
 """The API log that the dashboard shows: a row for each call that came with a key, written when it is answered."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -31,7 +32,8 @@ SELECT %s, %s, %s, %s, %s, %s, %s, %s, %s, %s FROM set_config('app.organization'
 
 def note(*, key: ApiKey, method: str, path: str, answer: Answer, seconds: float) -> None:
     """Write the call down. The path goes without its query, which may hold addresses. Never fails the call."""
-    code = str((answer.body or {}).get("code", "")) if answer.status >= 400 else ""
+    body = answer.body if isinstance(answer.body, Mapping) else {}
+    code = str(body.get("code", "")) if answer.status >= 400 else ""
     row: list[str | int | UUID | datetime] = [
         uuid7(),
         key.organization_id,
