@@ -42,6 +42,16 @@ class CouponDuration(models.TextChoices):
     REPEATING = "repeating", "For some months"
 
 
+class AutoIssueWhen(models.TextChoices):
+    """When rewards are issued without a person; days are those of the organization's time zone."""
+
+    OFF = "OFF", "Never: a person presses Issue Reward"
+    AT_ONCE = "AT_ONCE", "As soon as they are due"
+    DAILY = "DAILY", "Every day"
+    DAY_15 = "DAY_15", "On the 15th of each month"
+    LAST_DAY = "LAST_DAY", "On the last day of each month"
+
+
 class Campaign(TenantModel):
     """Amounts are in minor units of `currency`, which can't change once the campaign has an event."""
 
@@ -81,11 +91,22 @@ class Campaign(TenantModel):
     coupon_duration = models.CharField(max_length=9, choices=CouponDuration, default=CouponDuration.ONCE)
     coupon_duration_months = models.PositiveSmallIntegerField(null=True)
     coupon_expires_days = models.PositiveSmallIntegerField(null=True)
+    # Automatic issuing: `minimum` is what a participant has to have due, the limit is for one run (of AT_ONCE: one day).
+    auto_issue_when = models.CharField(max_length=8, choices=AutoIssueWhen, default=AutoIssueWhen.OFF)
+    auto_issue_minimum = models.BigIntegerField(default=0)
+    auto_issue_limit_per_run = models.BigIntegerField(null=True)
+    # A batch of more than this waits for a second person, whoever or whatever made it.
+    auto_issue_approve_above = models.BigIntegerField(null=True)
+    # Since when `auto_issue_when` is what it is: no run is made up for the time before.
+    auto_issue_since = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 
     class Meta:
-        indexes = [models.Index(fields=["organization", "-id"], name="campaign_newest")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="campaign_newest"),
+            models.Index(fields=["id"], condition=~Q(auto_issue_when="OFF"), name="campaign_issues_itself"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(budget__isnull=True) | Q(budget__gt=0), name="campaign_budget_positive"),
             models.CheckConstraint(

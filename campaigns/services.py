@@ -40,7 +40,13 @@ def campaign_create(
         raise InvalidCampaign([("rules", "unknown_rule", "The rules of a new campaign have no rule_id yet.")])
     now = created_at or clock.now(organization)
     campaign = Campaign(
-        organization=organization, status=status, created_at=now, updated_at=now, closed_until=now, **asdict(terms)
+        organization=organization,
+        status=status,
+        created_at=now,
+        updated_at=now,
+        closed_until=now,
+        auto_issue_since=now,
+        **asdict(terms),
     )
     campaign.save(force_insert=True)
     _note_status(campaign, now, actor)
@@ -73,6 +79,8 @@ def campaign_update(
         if not changed.keys().isdisjoint(_CLOSING):
             # What was ready before waits for the first close after this moment: no close is made up for the past.
             held.closed_until = max(held.closed_until, now)
+        if "auto_issue_when" in changed:
+            held.auto_issue_since = now
     if rules is not None:
         changed["rules"] = _replace_rules(held, complete_rules(rules), now)
     if status is not None and status != held.status:

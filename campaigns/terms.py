@@ -12,6 +12,7 @@ from uuid import UUID
 from campaigns import conditions
 from campaigns.errors import ImpossibleCampaign, InvalidCampaign
 from campaigns.models import (
+    AutoIssueWhen,
     Beneficiary,
     Campaign,
     CouponDuration,
@@ -58,6 +59,10 @@ class CampaignTerms:
     coupon_duration: str = CouponDuration.ONCE
     coupon_duration_months: int | None = None
     coupon_expires_days: int | None = None
+    auto_issue_when: str = AutoIssueWhen.OFF
+    auto_issue_minimum: int = 0
+    auto_issue_limit_per_run: int | None = None
+    auto_issue_approve_above: int | None = None
 
 
 CAMPAIGN_FIELDS = tuple(each.name for each in fields(CampaignTerms))
@@ -105,10 +110,23 @@ def check_campaign(terms: CampaignTerms) -> None:
             errors.append((name, "out_of_range", "Use 0 to 3650 days."))
     errors += _timing_errors(terms)
     errors += _coupon_errors(terms)
+    errors += _auto_issue_errors(terms)
     if errors:
         raise InvalidCampaign(errors)
+    if terms.auto_issue_when != AutoIssueWhen.OFF and terms.fulfilment_kind == FulfilmentKind.WEBHOOK:
+        message = "Your own system issues these rewards, ordered by webhook; nothing is issued from here."
+        raise ImpossibleCampaign([("auto_issue.when", "fulfilled_by_webhook", message)])
     if terms.earning_timing == EarningTiming.DELAYED and terms.delay_days is None:
         raise ImpossibleCampaign([("delay_days", "required", "Say after how many days what was earned is due.")])
+
+
+def _auto_issue_errors(terms: CampaignTerms) -> list[Error]:
+    errors = _amount("auto_issue.minimum", terms.auto_issue_minimum, least=0)
+    errors += _amount("auto_issue.limit_per_run", terms.auto_issue_limit_per_run, least=1)
+    errors += _amount("auto_issue.approve_above", terms.auto_issue_approve_above, least=0)
+    if terms.auto_issue_when not in AutoIssueWhen.values:
+        errors.append(("auto_issue.when", "invalid_choice", f"Use one of {', '.join(AutoIssueWhen.values)}."))
+    return errors
 
 
 def _timing_errors(terms: CampaignTerms) -> list[Error]:

@@ -29,6 +29,7 @@ app.conf.beat_schedule = {
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "inbound-completions": _every("webhooks.inbound.tasks.complete", 20),
     "backfills": _every("webhooks.inbound.tasks.backfill", 10),
+    "automatic": _every("rewards.tasks.issue_automatically", 60),
     "deductions": _every("rewards.tasks.take_back_deductions", 60),
     "issuing": _every("rewards.tasks.run_batches", 5),
     "queued-rewards": _every("rewards.tasks.issue_queued", 60),

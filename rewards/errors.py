@@ -117,3 +117,9 @@ class InvalidResults(InvalidReward):
     """A result file that can't be read."""
 
     code = "unreadable_results"
+
+
+class SamePerson(RewardsError):
+    """What needs a second person was asked by the first one."""
+
+    code = "needs_another_person"

@@ -300,11 +300,36 @@ class RewardBatch(TenantModel):
     note = models.CharField(max_length=500, blank=True)
     reference = models.CharField(max_length=200, blank=True)
     actor = models.CharField(max_length=80)
+    # The user behind the actor, where there is one: a second person is another one.
+    person_id = models.UUIDField(null=True)
+    approved_by = models.CharField(max_length=80, blank=True)
+    approved_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["organization", "-id"], name="batch_newest")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="batch_newest"),
+            models.Index(
+                fields=["organization", "-id"], condition=Q(status="AWAITING_APPROVAL"), name="batch_to_approve"
+            ),
+        ]
+
+
+class AutomaticRun(TenantModel):
+    """That a campaign's rewards were issued automatically for a day: each such day has one row, and one run.
+
+    `amount` and `number` are what went into batches; of AT_ONCE during all the day.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="automatic_runs", db_constraint=False)
+    run_on = models.DateField()
+    amount = models.BigIntegerField(default=0)
+    number = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "run_on"], name="automatic_run_once")]
 
 
 class BatchItem(TenantModel):

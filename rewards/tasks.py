@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from rewards.services import issuing
+from rewards.services.automatic import runs_everywhere
 from rewards.services.erasing import erasures_finish_everywhere
 from rewards.services.queueing import queued_issue_everywhere
 from rewards.services.releasing import release_everywhere
@@ -33,3 +34,9 @@ def issue_queued() -> int:
 def take_back_deductions() -> int:
     """Queue the deductions that can be taken back where their rewards were issued."""
     return take_backs_everywhere()
+
+
+@shared_task
+def issue_automatically() -> int:
+    """Put into batches what campaigns issue by themselves."""
+    return runs_everywhere()

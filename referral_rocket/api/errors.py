@@ -25,6 +25,7 @@ from rewards.errors import (
     FulfilledByMethod,
     InvalidReward,
     InvalidRewardTransition,
+    SamePerson,
     TransactionConflict,
     UnknownRewards,
 )
@@ -57,6 +58,7 @@ TABLE: Mapping[type[Exception], tuple[int, str | None]] = {
     BatchNotCancelable: (409, None),
     BatchHasNoFile: (404, None),
     BatchNotReady: (409, None),
+    SamePerson: (409, None),
     InvalidCredentials: (400, "invalid"),
     ModeMismatch: (422, None),
     InvalidEndpoint: (400, "invalid"),

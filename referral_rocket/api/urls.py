@@ -48,6 +48,7 @@ urlpatterns = [
     path("reward-batches/<str:batch_id>/items", batches.BatchItemsView.as_view()),
     path("reward-batches/<str:batch_id>/file", batches.BatchFileView.as_view()),
     path("reward-batches/<str:batch_id>/results", batches.BatchResultsView.as_view()),
+    path("reward-batches/<str:batch_id>/approve", batches.BatchApproveView.as_view()),
     path("reward-batches/<str:batch_id>/cancel", batches.BatchCancelView.as_view()),
     path("connections", connections.ConnectionsView.as_view()),
     path("connections/<str:connection_id>", connections.ConnectionView.as_view()),

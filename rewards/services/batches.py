@@ -6,7 +6,7 @@ other has the item as `FAILED`, `being_issued`.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,15 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
-from rewards.errors import BatchNotCancelable, ConnectionRequired, FileWasDownloaded, InvalidReward, UnknownRewards
+from rewards.errors import (
+    BatchNotCancelable,
+    BatchNotReady,
+    ConnectionRequired,
+    FileWasDownloaded,
+    InvalidReward,
+    SamePerson,
+    UnknownRewards,
+)
 from rewards.models import BatchItem, Claim, IssueAttempt, Reward, RewardBatch
 from rewards.payloads import batch_data
 from rewards.selectors import batch_counts
@@ -97,24 +105,31 @@ def batch_create(
     note: str = "",
     reference: str = "",
     batch_id: UUID | None = None,
+    person: UUID | None = None,
 ) -> RewardBatch:
     """Claim what is due of the selection and queue it. Raises UnknownRewards, ConnectionRequired, InvalidReward.
 
     `batch_id` is chosen by a caller who may ask twice: the second time raises IntegrityError, and nothing is made.
+    `person` is the user who stands behind `actor`: another one has to approve what is more than a campaign lets go.
     """
     connection = _connection(method, connection_id)
     # Locked in key order: what another transaction is changing is waited for, and seen as it then stands.
-    rewards = list(_selected(selection).select_for_update(no_key=True, of=("self",)).order_by("pk"))
+    rewards = list(
+        _selected(selection).select_related("campaign").select_for_update(no_key=True, of=("self",)).order_by("pk")
+    )
     plan = _plan(rewards, selection)
+    waits = needs_approval([item.reward for item in plan.items if item.code is None])
     batch = RewardBatch.objects.create(
         id=batch_id or uuid7(),
         organization=organization,
         campaign_id=_only_campaign(rewards),
         method=method,
         connection=connection,
+        status=BatchStatus.AWAITING_APPROVAL if waits else BatchStatus.QUEUED,
         note=note,
         reference=reference,
         actor=actor,
+        person_id=person,
         created_at=clock.wall(),
     )
     _add_items(organization, batch, plan)
@@ -217,17 +232,70 @@ def _item(batch: RewardBatch, planned: PlannedItem, claim: Claim | None, now: da
         outcome=ItemOutcome.FAILED if code else ItemOutcome.QUEUED,
         code=code or "",
         message=_MESSAGES[code] if code else "",
-        # A file is downloaded by a person: the runner has nothing to do with its rows.
-        next_attempt_at=None if code or registry.file_of(batch.method) else now,
+        next_attempt_at=None if code or not _is_for_runner(batch) else now,
         updated_at=now,
     )
+
+
+def _is_for_runner(batch: RewardBatch) -> bool:
+    """Not before it is approved; and a file is downloaded by a person."""
+    return batch.status != BatchStatus.AWAITING_APPROVAL and registry.file_of(batch.method) is None
+
+
+def needs_approval(rewards: Iterable[Reward]) -> bool:
+    """Whether a batch of these rewards is more than one of their campaigns lets go without a second person.
+
+    Campaigns are loaded. A campaign has one currency.
+    """
+    sums: Counter[UUID] = Counter()
+    limits: dict[UUID, int] = {}
+    for reward in rewards:
+        sums[reward.campaign_id] += reward.amount
+        if reward.campaign.auto_issue_approve_above is not None:
+            limits[reward.campaign_id] = reward.campaign.auto_issue_approve_above
+    return any(sums[campaign_id] > limit for campaign_id, limit in limits.items())
+
+
+@transaction.atomic
+def batch_approve(*, organization: Organization, batch: RewardBatch, actor: str, person: UUID | None) -> RewardBatch:
+    """Let a batch go that waited for a second person. `person` is the user who stands behind `actor`.
+
+    Approved twice at once, the second finds it done. Raises BatchNotReady where it doesn't wait (any more), and
+    SamePerson for whoever made it, by page or by key.
+    """
+    held = RewardBatch.objects.select_for_update(no_key=True).get(pk=batch.pk)
+    if held.approved_by == actor:
+        return held
+    if held.status != BatchStatus.AWAITING_APPROVAL:
+        raise BatchNotReady(f"The batch is {held.status}; it doesn't wait for approval.")
+    if actor == held.actor or (person is not None and person == held.person_id):
+        raise SamePerson("Another person than the one who made the batch has to approve it.")
+    held.status, held.approved_by, held.approved_at = BatchStatus.QUEUED, actor, clock.wall()
+    held.save(update_fields=["status", "approved_by", "approved_at"])
+    if registry.file_of(held.method) is None:
+        BatchItem.objects.filter(batch=held, outcome=ItemOutcome.QUEUED).update(next_attempt_at=clock.wall())
+    record(
+        organization=organization,
+        actor=actor,
+        happenings=[
+            Happening(
+                "batch.approved",
+                "batch",
+                held.pk,
+                held.campaign_id,
+                {"method": held.method},
+                _as_told(held, "APPROVED"),
+            )
+        ],
+    )
+    return held
 
 
 def finish_if_done(batch_ids: Sequence[UUID]) -> None:
     """End the batches in which nothing is queued any more. The batch rows are locked in key order."""
     batches = (
         RewardBatch.objects.select_for_update(no_key=True)
-        .filter(pk__in=batch_ids, status__in=[BatchStatus.QUEUED, BatchStatus.RUNNING])
+        .filter(pk__in=batch_ids, status__in=[BatchStatus.AWAITING_APPROVAL, BatchStatus.QUEUED, BatchStatus.RUNNING])
         .order_by("pk")
     )
     for batch in batches:

@@ -105,7 +105,6 @@ def test_a_finished_batch_is_not_canceled(scene: Scene) -> None:
     ("change", "status", "expected"),
     [
         ({"method": "CASH"}, 400, ("invalid", ("method", "invalid_choice"))),
-        ({"method": "PAYPAL_FILE"}, 400, ("invalid", ("method", "not_available"))),
         ({"method": "STRIPE_CREDIT"}, 422, ("connection_required",)),
         ({"method": "STRIPE_CREDIT", "connection_id": NOBODY}, 422, ("connection_required",)),
         ({"reward_ids": [NOBODY]}, 404, ("not_found",)),

@@ -42,7 +42,12 @@ def campaign(found: Campaign) -> dict[str, Any]:
             "duration_months": found.coupon_duration_months,
             "expires_days": found.coupon_expires_days,
         },
-        "auto_issue": {"when": "OFF", "minimum": 0, "limit_per_run": None, "approve_above": None},
+        "auto_issue": {
+            "when": found.auto_issue_when,
+            "minimum": found.auto_issue_minimum,
+            "limit_per_run": found.auto_issue_limit_per_run,
+            "approve_above": found.auto_issue_approve_above,
+        },
         "rules": [rule(each) for each in current_rules(found)],
         "created_at": rfc3339(found.created_at),
         "updated_at": rfc3339(found.updated_at),

@@ -26,7 +26,7 @@ from referral_rocket.api.views import ApiView
 from referral_rocket.kit.nudges import nudge
 from rewards.models import BatchItem, RewardBatch
 from rewards.selectors import batch_counts
-from rewards.services.batches import Selection, batch_cancel, batch_create, batch_plan
+from rewards.services.batches import Selection, batch_approve, batch_cancel, batch_create, batch_plan
 from rewards.services.files import batch_file, batch_results
 from rewards.tasks import run_batches
 
@@ -71,6 +71,7 @@ class BatchesView(ApiView):
             note=self.given.get("note", ""),
             reference=self.given.get("reference", ""),
             actor=self.actor,
+            person=self.key.created_by_id if self.key else None,
         )
         nudge(run_batches)
         return Answer(202, _shown([batch])[0])
@@ -93,6 +94,26 @@ class BatchItemsView(ApiView):
     )
     def get(self, request: Request, batch_id: UUID) -> Answer:
         return page(BatchItem.objects.filter(batch=_batch(batch_id)), self.query, payloads.items)
+
+
+class BatchApproveView(ApiView):
+    @operation(
+        "batch_approve",
+        "Let a batch go that waits for a second person",
+        scope=Scope.ISSUE,
+        answers={200: BatchShape},
+        refuses={409: ["invalid_transition", "needs_another_person"]},
+        about="Another user than the batch's maker; a key counts as the user who made it.",
+    )
+    def post(self, request: Request, batch_id: UUID) -> Answer:
+        batch = batch_approve(
+            organization=self.organization,
+            batch=_batch(batch_id),
+            actor=self.actor,
+            person=self.key.created_by_id if self.key else None,
+        )
+        nudge(run_batches)
+        return Answer(200, _shown([batch])[0])
 
 
 class BatchCancelView(ApiView):

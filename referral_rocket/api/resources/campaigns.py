@@ -33,6 +33,7 @@ _NESTED = {
     "coupon": {
         name: f"coupon_{name}" for name in ("kind", "percent_off", "duration", "duration_months", "expires_days")
     },
+    "auto_issue": {name: f"auto_issue_{name}" for name in ("when", "minimum", "limit_per_run", "approve_above")},
 }
 
 

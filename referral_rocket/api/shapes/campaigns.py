@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from campaigns.models import (
+    AutoIssueWhen,
     Beneficiary,
     CampaignStatus,
     CouponDuration,
@@ -23,8 +24,6 @@ from referral_rocket.api.fields import (
     Currency,
     Flag,
     Id,
-    Nothing,
-    Only,
     PercentOff,
     Rate,
     RateText,
@@ -95,10 +94,14 @@ class Coupon(Strict):
 
 
 class AutoIssue(Strict):
-    when = Choice(["OFF"], later=["AT_ONCE", "DAILY", "DAY_15", "LAST_DAY"], required=False)
-    minimum = Only(0)
-    limit_per_run = Nothing()
-    approve_above = Nothing()
+    """Issuing without a person. `approve_above` holds for every batch of the campaign."""
+
+    when = Choice(AutoIssueWhen.values, required=False)
+    minimum = Amount(least=0, required=False, help_text="What a participant has to have due.")
+    limit_per_run = Amount(required=False, allow_null=True, help_text="For one run; of AT_ONCE for one day.")
+    approve_above = Amount(
+        least=0, required=False, allow_null=True, help_text="A larger batch waits for another user's approval."
+    )
 
 
 class Tier(Strict):
@@ -232,7 +235,7 @@ class CouponShape(serializers.Serializer[object]):
 
 
 class AutoIssueShape(serializers.Serializer[object]):
-    when = serializers.ChoiceField(choices=["OFF", "AT_ONCE", "DAILY", "DAY_15", "LAST_DAY"])
+    when = serializers.ChoiceField(choices=AutoIssueWhen.values)
     minimum = serializers.IntegerField()
     limit_per_run = serializers.IntegerField(allow_null=True)
     approve_above = serializers.IntegerField(allow_null=True)

@@ -120,6 +120,7 @@ def _issue(request: Any, line: MenuLine, wanted: Chosen, preview: Preview, form:
                 connection_id=line.choice.connection.pk if line.choice.connection else None,
                 selection=wanted.selection,
                 actor=request.actor,
+                person=request.user.pk,
                 note=form.cleaned_data["note"] if by_hand else "",
                 reference=form.cleaned_data["reference"] if by_hand else "",
                 batch_id=preview.batch_id,

@@ -17,13 +17,22 @@ from referral_rocket.dashboard.batches.next_steps import next_step, shown_outcom
 from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import menu, method_name
 from referral_rocket.dashboard.pagination import page_by_id
-from rewards.errors import BatchHasNoFile, BatchNotCancelable, BatchNotReady, FileWasDownloaded, InvalidResults
+from referral_rocket.kit.nudges import nudge
+from rewards.errors import (
+    BatchHasNoFile,
+    BatchNotCancelable,
+    BatchNotReady,
+    FileWasDownloaded,
+    InvalidResults,
+    SamePerson,
+)
 from rewards.models import BatchItem, RewardBatch
 from rewards.selectors import batch_counts, batches, issued_sums, items_of, reasons_for_no
-from rewards.services.batches import batch_cancel
+from rewards.services.batches import batch_approve, batch_cancel
 from rewards.services.files import batch_file, batch_results
 from rewards.services.queueing import NotQueueable, queued_among, reward_queue, reward_unqueue
 from rewards.states import BatchStatus, ItemOutcome
+from rewards.tasks import run_batches
 
 # What is given instead of a discount that can't be put on yet.
 CREDIT = "STRIPE_CREDIT"
@@ -74,6 +83,8 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
             (code, text, number, step_of_reason(out, code)) for out, code, text, number in reasons_for_no(shown)
         ],
         "sums": issued_sums(shown, [ItemOutcome.SUCCEEDED]),
+        "asked": issued_sums(shown, [ItemOutcome.QUEUED]),
+        "own": shown.actor == request.actor or shown.person_id == request.user.pk,
         "again": _again(shown),
         "credit": _again(shown, CREDIT),
         "by_hand": MANUAL,
@@ -127,6 +138,21 @@ def batch_stop(request: Any, batch_id: UUID) -> HttpResponse:
 
 @require_POST
 @requires(Ability.ISSUE)
+def batch_agree(request: Any, batch_id: UUID) -> HttpResponse:
+    """A second person lets the batch go."""
+    shown = get_object_or_404(RewardBatch, pk=batch_id)
+    try:
+        batch_approve(organization=request.organization, batch=shown, actor=request.actor, person=request.user.pk)
+    except (BatchNotReady, SamePerson) as error:
+        messages.error(request, error.message)
+    else:
+        nudge(run_batches)
+        messages.success(request, "Approved. The batch is on its way.")
+    return redirect(to(request, "batch", shown.pk))
+
+
+@require_POST
+@requires(Ability.ISSUE)
 def batch_download(request: Any, batch_id: UUID) -> HttpResponse:
     """The batch's file. A POST, since the first one begins the issuing."""
     shown = get_object_or_404(RewardBatch, pk=batch_id)
@@ -168,6 +194,7 @@ def _progress(shown: RewardBatch) -> dict[str, Any]:
         "batch": shown,
         "counts": counts,
         "running": shown.status in _RUNNING,
+        "awaits": shown.status == BatchStatus.AWAITING_APPROVAL,
         "by_file": file_of(shown.method) is not None,
         "done": counts["total"] - counts["queued"],
         "no_count": counts["failed"] + counts["unknown"] + counts["waiting"],

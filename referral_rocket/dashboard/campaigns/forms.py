@@ -9,6 +9,7 @@ from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
 
 from campaigns.models import (
+    AutoIssueWhen,
     Beneficiary,
     Campaign,
     CouponDuration,
@@ -49,7 +50,9 @@ _CORE_NAMES = {
         f"coupon.{name}": f"coupon_{name}"
         for name in ("kind", "percent_off", "duration", "duration_months", "expires_days")
     },
+    **{f"auto_issue.{name}": f"auto_issue_{name}" for name in ("when", "minimum", "limit_per_run", "approve_above")},
 }
+_AUTO_MONEY = ("auto_issue_minimum", "auto_issue_limit_per_run", "auto_issue_approve_above")
 HOW = (("amount", "A fixed amount"), ("rate", "A percentage of the payment"), ("tiers", "By the number of referrals"))
 
 
@@ -157,6 +160,20 @@ class CampaignForm(forms.Form):
         max_value=MOST_COUPON_DAYS,
         help_text="Empty: without end. What lies on a subscription stays until its next invoice.",
     )
+    auto_issue_when = forms.ChoiceField(
+        label="Issue by itself",
+        required=False,
+        choices=AutoIssueWhen.choices,
+        initial=AutoIssueWhen.OFF,
+        help_text="Uses the way that was fixed for each reward; what is meant for issuing by hand stays due.",
+    )
+    auto_issue_minimum = MoneyField(label="From", help_text="What a participant has to have due. Empty: any amount.")
+    auto_issue_limit_per_run = MoneyField(
+        label="At most in one run", help_text="The rest waits for the next one. Empty: no limit."
+    )
+    auto_issue_approve_above = MoneyField(
+        label="Approval above", help_text="A larger batch waits for a second person, whoever made it."
+    )
     base_tax = forms.BooleanField(label="Tax counts", required=False)
     base_shipping = forms.BooleanField(label="Shipping counts", required=False)
     base_discounts = forms.BooleanField(label="Discounts lower it", required=False, initial=True)
@@ -176,7 +193,9 @@ class CampaignForm(forms.Form):
             return None
         data = self.cleaned_data
         currency = data["currency"]
-        money = {name: _money(self, name, currency) for name in ("review_above", "budget", "carry_minimum")}
+        money = {
+            name: _money(self, name, currency) for name in ("review_above", "budget", "carry_minimum", *_AUTO_MONEY)
+        }
         if self.errors:
             return None
         return CampaignTerms(
@@ -195,6 +214,10 @@ class CampaignForm(forms.Form):
             carry_minimum=money["carry_minimum"] or 1,
             **_fulfilment_terms(data["fulfilment"]),
             **_coupon(data),
+            auto_issue_when=data["auto_issue_when"] or AutoIssueWhen.OFF,
+            auto_issue_minimum=money["auto_issue_minimum"] or 0,
+            auto_issue_limit_per_run=money["auto_issue_limit_per_run"],
+            auto_issue_approve_above=money["auto_issue_approve_above"],
             base_tax=data["base_tax"],
             base_shipping=data["base_shipping"],
             base_discounts=data["base_discounts"],
@@ -219,8 +242,10 @@ def _initial(campaign: Campaign) -> dict[str, Any]:
         "name", "currency", "qualifying_event", "landing_url", "attribution_window_days", "holding_days",
         "earning_timing", "statement_day", "delay_days", "remainder", "base_tax", "base_shipping", "base_discounts",
         "coupon_kind", "coupon_percent_off", "coupon_duration", "coupon_duration_months", "coupon_expires_days",
+        "auto_issue_when",
     )  # fmt: skip
-    money = {name: getattr(campaign, name) for name in ("review_above", "budget")}
+    money = {name: getattr(campaign, name) for name in ("review_above", "budget", *_AUTO_MONEY)}
+    money["auto_issue_minimum"] = campaign.auto_issue_minimum or None
     if campaign.carry_minimum > 1:
         money["carry_minimum"] = campaign.carry_minimum
     return {

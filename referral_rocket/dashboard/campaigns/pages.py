@@ -25,6 +25,7 @@ from referral_rocket.kit.money import digits
 from rewards.models import Reward
 from rewards.selectors import budget_spent, campaign_totals, daily_amounts, periods, waiting_for_total
 from rewards.services.aggregating import next_close
+from rewards.services.automatic import ahead
 from rewards.states import RewardStatus
 
 TABS = ("summary", "participants", "rewards", "totals", "rules", "fulfilment", "share", "settings", "activity")
@@ -142,6 +143,7 @@ def _fulfilment(request: Any, shown: Campaign) -> dict[str, Any]:
         "endpoint": shown.fulfilment_endpoint,
         "timing": timing_in_words(shown),
         "coupon": coupon_in_words(shown),
+        "ahead": ahead(shown),
     }
 
 

@@ -15,8 +15,8 @@ from integrations.models import Connection, ConnectionStatus, Endpoint
 from participants.models import Click, Participant, QualifyingEvent
 from referral_rocket.dashboard.overview.period import Period
 from referral_rocket.kit.money import digits
-from rewards.models import BatchItem, Decision, Reward, RewardTotals
-from rewards.states import ItemOutcome, RewardStatus, WaitingFor
+from rewards.models import BatchItem, Decision, Reward, RewardBatch, RewardTotals
+from rewards.states import BatchStatus, ItemOutcome, RewardStatus, WaitingFor
 from webhooks.inbound.models import InboundEvent, InboundStatus
 from webhooks.outbound.models import Delivery
 from webhooks.outbound.selectors import disabled_by_us, failed_orders
@@ -216,6 +216,9 @@ class Waiting:
     broken: Sequence[Connection]
     unknown: int
     unknown_batch: UUID | None
+    # Batches that wait for a second person, and the newest of them.
+    approvals: int
+    approval_batch: UUID | None
     reviews: Sequence[tuple[str, int, int]]
     recipients: int
     failed: Sequence[tuple[Connection, int]]
@@ -225,7 +228,8 @@ class Waiting:
 
     @property
     def anything(self) -> bool:
-        return any((self.broken, self.unknown, self.reviews, self.recipients, self.failed, self.endpoints, self.orders))
+        some = (self.broken, self.unknown, self.approvals, self.reviews, self.recipients, self.failed, self.endpoints)
+        return any((*some, self.orders))
 
     @property
     def review_count(self) -> int:
@@ -236,6 +240,9 @@ def waiting() -> Waiting:
     connections = {connection.pk: connection for connection in Connection.objects.order_by("pk")}
     unknown = BatchItem.objects.filter(outcome=ItemOutcome.UNKNOWN).order_by("-pk")
     newest_unknown = unknown.first()
+    awaiting = list(
+        RewardBatch.objects.filter(status=BatchStatus.AWAITING_APPROVAL).order_by("-pk").values_list("pk", flat=True)
+    )
     reviews = (
         Reward.objects.filter(status=RewardStatus.EARNED, waiting_for=WaitingFor.REVIEW)
         .values_list("currency")
@@ -253,6 +260,8 @@ def waiting() -> Waiting:
         broken=[each for each in connections.values() if each.status == ConnectionStatus.NEEDS_ATTENTION],
         unknown=unknown.count(),
         unknown_batch=newest_unknown.batch_id if newest_unknown else None,
+        approvals=len(awaiting),
+        approval_batch=awaiting[0] if awaiting else None,
         reviews=list(reviews),
         recipients=Reward.objects.filter(status=RewardStatus.PENDING, waiting_for=WaitingFor.RECIPIENT).count(),
         failed=[(connections[connection_id], count) for connection_id, count in failed],

@@ -21,6 +21,7 @@ from rewards.due import (
     issuing_batches,
     rewards_of_row,
 )
+from rewards.services.automatic import ahead
 from webhooks.outbound.selectors import order_states
 
 # The table's filters, as an address and the selection form spell them.
@@ -52,6 +53,7 @@ def due_table(request: Any, campaign_id: UUID) -> HttpResponse:
     found = list(due_rewards(whole).values_list("currency", "fulfilment_method").distinct().order_by())
     context = {
         "campaign": campaign,
+        "ahead": ahead(campaign),
         "page": listed,
         "sort": sort,
         "free": free,
