@@ -66,12 +66,14 @@ BODIES: dict[str, Any] = {
     "PATCH rewards/<str:reward_id>": {"status": "AVAILABLE"},
     "POST webhook-endpoints/<str:endpoint_id>/replay": {"since": "2026-11-21T09:00:00Z"},
     "POST rewards/<str:reward_id>/reject": {"reason": "no"},
+    "POST reward-batches/<str:batch_id>/results": {"content": "paid"},
 }
 
 
 def test_it_works(ids: dict[str, str], api: Caller) -> None:
     for method, path in calls():
-        if method == "GET":
+        # A batch by hand has no file.
+        if method == "GET" and not path.endswith("/file"):
             api.get(f"/{filled(path, ids)}")
 
 
