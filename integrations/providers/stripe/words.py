@@ -65,10 +65,10 @@ NO_SUBSCRIPTION = (
     " instead."
 )
 NEEDS_MONTHS = (
-    "The campaign doesn't say for how many months. Set its coupon to several months under Edit, When and by whom, or"
+    "The campaign doesn't say for how many months. Set its coupon to several months under Edit, Coupons, or"
     " choose another method."
 )
-NEEDS_PERCENT = "The campaign doesn't say how many percent its coupons take off. Set that under Edit, When and by whom."
+NEEDS_PERCENT = "The campaign doesn't say how many percent its coupons take off. Set that under Edit, Coupons."
 UNREDEEMED = (
     "The customer's subscription has a one-time discount that no invoice has used yet. It would be lost, so this reward"
     " waits: queue it until that one is used, or give account credit instead."
