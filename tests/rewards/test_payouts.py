@@ -1,5 +1,8 @@
 """The runner with PayPal's and Wise's stand-ins: groups of rewards, from due to issued, and back where money came back."""
 
+import csv
+import io
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -8,15 +11,20 @@ import pytest
 import time_machine
 
 from integrations import conversation
+from integrations.models import Connection
+from integrations.sandbox.paypal.signing import Signer
 from integrations.sandbox.wise.shapes import profile_of
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
-from rewards.models import BatchItem, Claim, IssueAttempt, Reward, RewardBatch
+from rewards.models import BatchItem, Claim, IssueAttempt, Reward, RewardBatch, RewardTransition
 from rewards.services import issuing
+from rewards.services.files import batch_file, batch_results
 from rewards.states import ItemOutcome, RewardStatus
 from tests import factories
 from tests.integrations.payout_cases import impatient_caller
 from tests.integrations.stand_in import RunningSandbox, running
+from webhooks.inbound import dispatch
+from webhooks.inbound.models import InboundEvent, InboundStatus
 
 pytestmark = pytest.mark.django_db
 PAYPAL = {"client_id": "AClientIdOfTheStandIn", "client_secret": "ESecretOfTheStandIn"}
@@ -209,3 +217,85 @@ def test_wise_interrupted_before_it_pays_sends_anew(stand_in: RunningSandbox, du
     again = issue(due, "WISE")
     assert outcomes(again) == {(ItemOutcome.SUCCEEDED, "")}
     assert wise_paid(stand_in) == 5
+
+
+def told(stand_in: RunningSandbox, reward: Reward) -> None:
+    """PayPal's webhook about the reward's payout, as the door has stored it."""
+    captured: list[bytes] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Signer, "tell", lambda self, url, event, webhook_id, base: captured.append(event) or {"status": 200}
+        )
+        stand_in.post("paypal/webhooks", url="", webhook_id="x", sender_item_id=str(reward.pk))
+    event = json.loads(captured[0])
+    with tenant(reward.organization):
+        InboundEvent.objects.create(
+            organization=reward.organization,
+            connection=Connection.objects.get(provider="paypal"),
+            provider_event_id=event["id"],
+            event_type=event["event_type"],
+            livemode=None,
+            body=captured[0],
+            received_at=clock.wall(),
+            next_attempt_at=clock.wall(),
+            status=InboundStatus.RECEIVED,
+        )
+    dispatch.run(seconds=5)
+
+
+def test_an_issued_reward_whose_money_came_back_is_due_again(stand_in: RunningSandbox, due: list[Reward]) -> None:
+    issue(due[:2])
+    assert statuses(due[:2]) == [RewardStatus.AVAILABLE] * 2
+    stand_in.post("paypal/items", sender_item_id=f"{due[0].pk}:1", state="REFUNDED")
+
+    told(stand_in, due[0])
+    later(1)
+
+    assert statuses(due[:2]) == [RewardStatus.PENDING, RewardStatus.AVAILABLE]
+    with tenant(due[0].organization):
+        event = InboundEvent.objects.get()
+        assert event.status == InboundStatus.PROCESSED
+        last = RewardTransition.objects.filter(reward=due[0]).order_by("-pk").first()
+        assert (last.from_status, last.to_status, last.reason) == ("AVAILABLE", "PENDING", "returned_by_provider")
+    again = issue(due[:1])
+    assert outcomes(again) == {(ItemOutcome.SUCCEEDED, "")}
+    assert paid_by_paypal(stand_in, due[0]) == [f"{due[0].pk}:2"]
+
+
+def test_a_message_alone_changes_nothing(stand_in: RunningSandbox, due: list[Reward]) -> None:
+    """What it says isn't believed: PayPal is asked."""
+    issue(due[:1])
+    stand_in.post("paypal/items", sender_item_id=f"{due[0].pk}:1", state="REFUNDED")
+    told(stand_in, due[0])
+    stand_in.post("paypal/items", sender_item_id=f"{due[0].pk}:1", state="SUCCESS")
+
+    later(1)
+
+    assert statuses(due[:1]) == [RewardStatus.AVAILABLE]
+
+
+def test_a_file_and_its_report(stand_in: RunningSandbox, due: list[Reward]) -> None:
+    organization = due[0].organization
+    batch = factories.batch(organization, due, method="PAYPAL_FILE")
+    issuing.run(seconds=5)
+    with tenant(organization):
+        file = batch_file(organization=organization, batch=batch, actor="test")
+    lines = list(csv.reader(io.StringIO(file.content.decode(), newline="")))
+    assert [(line[0], line[1], line[2], line[5]) for line in lines] == [
+        (reward.customer.email, "12.00", "USD", "PAYPAL") for reward in due
+    ]
+    states = ["Completed", "Unclaimed", "Returned", "Denied"]
+    report = "Status,Currency,Transaction ID,Custom Number\n" + "".join(
+        f"{state},USD,T{place},{line[3]}\n" for place, (state, line) in enumerate(zip(states, lines, strict=False))
+    )
+
+    with tenant(organization):
+        results = batch_results(organization=organization, batch=batch, content=report.encode(), actor="test")
+
+    assert results.told == 4
+    assert statuses(due) == [RewardStatus.AVAILABLE, *[RewardStatus.PENDING] * 4]
+    with tenant(organization):
+        found = list(BatchItem.objects.filter(batch=batch).order_by("pk").values_list("outcome", "code"))
+    assert found[:2] == [(ItemOutcome.SUCCEEDED, ""), (ItemOutcome.WAITING, "unclaimed")]
+    assert [outcome for outcome, _ in found[2:4]] == [ItemOutcome.FAILED] * 2
+    assert open_claims(batch) == 2
