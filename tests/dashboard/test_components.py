@@ -145,7 +145,7 @@ def test_a_form_field_shows_label_help_error_and_ties_them_together() -> None:
     assert '<label class="field-label" for="id_days">' in html
     assert 'aria-describedby="id_days_help id_days_problem"' in html
     assert 'aria-invalid="true"' in html
-    assert '<p class="field-help" id="id_days_help">Days before it is due.</p>' in html
+    assert '<div class="field-help" id="id_days_help">Days before it is due.</div>' in html
     assert "Ensure this value is greater than or equal to 0." in html
 
 
