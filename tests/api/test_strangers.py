@@ -61,6 +61,7 @@ def ids(scene: Scene) -> dict[str, str]:
 BODIES: dict[str, Any] = {
     "POST campaigns/<str:campaign_id>/participants": {"email": "x@example.com"},
     "POST campaigns/<str:campaign_id>/events": {"participant": {"email": "ben@example.com"}, "type": "signup"},
+    "POST campaigns/<str:campaign_id>/dry-run": {"since": "2026-11-21T09:00:00Z"},
     "POST campaigns/<str:campaign_id>/refunds": {"transaction_id": "ord_1", "refund_id": "re_1"},
     "POST events/<str:event_id>/refunds": {"refund_id": "re_1"},
     "PATCH rewards/<str:reward_id>": {"status": "AVAILABLE"},
