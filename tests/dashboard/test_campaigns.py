@@ -221,6 +221,34 @@ def test_reading_is_live_and_a_fragment(marketer: Visitor) -> None:
     assert "<html" not in text(answer)
 
 
+def test_a_dry_run_before_saving(organization: Organization, marketer: Visitor) -> None:
+    campaign = factories.campaign(organization)
+    sharer = factories.participant(campaign, name="Ada")
+    factories.event(factories.participant(campaign, referred_by=sharer), 20000)
+    page = marketer.get("campaign_edit", campaign.pk)
+    assert "Asks the rules as they are typed here about what has happened." in text(page)
+    sent = {**sent_again(page), "rules-0-how": "rate", "rules-0-rate": "10", "dry_run_days": "30"}
+
+    answer = marketer.post("campaign_edit", campaign.pk, **sent, do="dry_run")
+
+    said = text(answer)
+    assert answer.status_code == 200
+    assert "1 event looked at, amounts before refunds. Nothing was changed." in said
+    assert all(amount in said for amount in ("$12.00", "$20.00", "$8.00"))
+    assert "Ada" in said
+    with tenant(organization):
+        assert RewardRule.objects.get(campaign=campaign).amount == 1200
+
+
+def test_a_dry_run_of_incomplete_rules_says_so(organization: Organization, marketer: Visitor) -> None:
+    campaign = factories.campaign(organization)
+    page = marketer.get("campaign_edit", campaign.pk)
+
+    answer = marketer.post("campaign_edit", campaign.pk, **{**sent_again(page), "rules-0-amount": ""}, do="dry_run")
+
+    assert "Complete the fields that are marked, then try again." in text(answer)
+
+
 def test_pause_and_its_undo(organization: Organization, marketer: Visitor) -> None:
     campaign = factories.campaign(organization)
     answer = marketer.client.post(marketer.url("campaign_status", campaign.pk, "PAUSED"), follow=True)

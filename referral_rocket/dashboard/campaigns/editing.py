@@ -27,6 +27,7 @@ from referral_rocket.dashboard.campaigns.forms import (
     rule_forms,
     sent_positions,
 )
+from referral_rocket.dashboard.campaigns.trying import SINCE, Trial, tried
 from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import menu
 from referral_rocket.kit.money import is_currency
@@ -81,8 +82,10 @@ class Editor:
         bound = self.form if self.form.is_bound else bound_as_it_is(self.form)
         return timing_reading(bound)
 
-    def show(self, status: int = 200) -> HttpResponse:
+    def show(self, status: int = 200, trial: Trial | None = None) -> HttpResponse:
         context = {
+            "trial": trial,
+            "trial_choices": SINCE,
             "campaign": self.campaign,
             "form": self.form,
             "rules": self.rules,
@@ -179,6 +182,8 @@ def campaign_edit(request: Any, campaign_id: UUID) -> HttpResponse:
         editor.retype(action)
         return editor.show()
     found = editor.terms()
+    if action == "dry_run":
+        return editor.show(trial=tried(request.organization, campaign, found, request.POST))
     if found is None:
         return editor.show(status=422)
     try:
