@@ -22,10 +22,10 @@ export UV_PYTHON_DOWNLOADS := never
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test books lint format lock setup packages build static clean
+.PHONY: help demo test books schemathesis lint format lock setup packages build static clean
 
 help: ## Lists the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(COLLECTED) ## The whole product with sample data on 127.0.0.1, port 8000 or PORT=…, until Ctrl-C
 	@$(BIN)/python -m embedded.demo
@@ -35,6 +35,9 @@ test: $(BUILT) ## The whole suite; ARGS="tests/rewards -k door" chooses some of 
 
 books: $(BUILT) ## The property test of the books with BOOKS_EXAMPLES (20,000) random sequences
 	@BOOKS_EXAMPLES=$${BOOKS_EXAMPLES:-20000} LOG_LEVEL=ERROR $(BIN)/pytest tests/rewards/test_books.py -q -p no:cacheprovider
+
+schemathesis: $(BUILT) ## All of schemathesis' checks over the served API, for SECONDS=600
+	$(BIN)/python -m embedded.throwaway $(BIN)/python -m tests.api.long_run $(or $(SECONDS),600)
 
 lint: $(BUILT) ## Everything that can be said about the code without running its tests
 	$(BIN)/ruff check .

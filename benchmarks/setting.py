@@ -3,6 +3,7 @@
 A benchmark prints ratios against a baseline that it measures in the same run, since the machine's own speed drifts.
 """
 
+import os
 import time
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from django.core.management import call_command
 
 def prepare() -> None:
     """Run under `python -m embedded.throwaway`, which starts the services and names them in the environment."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "referral_rocket.settings")
     django.setup()
     call_command("migrate", verbosity=0)
 

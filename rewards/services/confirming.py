@@ -241,13 +241,16 @@ def _check_confirmable(held: Reward, wanted: str, *from_statuses: str) -> None:
 def reward_approve(*, organization: Organization, reward: Reward, actor: str) -> Reward:
     """Let a reward out of review: it becomes due, or waits for the rest of its holding period or its aggregate."""
     held = _hold_in_review(reward, "approved")
-    now = clock.now(organization)
-    if held.releases_at is not None and held.releases_at > now:
-        move = Move(held, RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
-    else:
-        move = waits_no_more(held, ready_at=now, now=now)
+    move = after_review(held, clock.now(organization))
     rewards_move(organization=organization, moves=[move], actor=actor, reason="approved")
     return held
+
+
+def after_review(reward: Reward, now: datetime) -> Move:
+    """The step out of review: into the rest of the holding period, else as `waits_no_more` says."""
+    if reward.releases_at is not None and reward.releases_at > now:
+        return Move(reward, RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
+    return waits_no_more(reward, ready_at=now, now=now)
 
 
 @transaction.atomic

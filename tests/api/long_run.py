@@ -128,7 +128,7 @@ def examine(base: str, key: str, seconds: str, ids: dict[str, str]) -> int:
             [
                 str(Path(sys.executable).with_name("schemathesis")),
                 *("--config-file", str(config), "run", f"{base}/schema", "--url", base.removesuffix("/api/v1")),
-                *("--checks", "all", "--max-time", seconds, "--max-examples", "10000", "--workers", "2", "--no-color"),
+                *("--checks", "all", "--max-time", seconds, "--max-examples", "10000", "--no-color"),
             ]
         )
 

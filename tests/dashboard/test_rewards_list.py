@@ -155,3 +155,38 @@ def test_queries_do_not_grow(organization: Organization, viewer: Visitor, tab: s
     for _ in range(4):
         earn()
     assert viewer.queries("rewards", tab=tab) == before
+
+
+@pytest.fixture
+def in_review(organization: Organization) -> list[Reward]:
+    campaign = factories.campaign(organization, review_above=1000)
+    return factories.due_rewards(campaign, 3)
+
+
+def states(rewards: list[Reward]) -> list[tuple[str, str | None]]:
+    with tenant(rewards[0].organization):
+        found = Reward.objects.in_bulk([reward.pk for reward in rewards])
+    return [(found[reward.pk].status, found[reward.pk].reason) for reward in rewards]
+
+
+def test_many_are_approved_or_rejected_with_a_reason(organization: Organization, in_review: list[Reward]) -> None:
+    marketer = member(organization, Role.MARKETER)
+    page = text(marketer.get("rewards", tab="review"))
+    assert page.count("It waits for a person's review.".replace("'", "&#x27;")) == 3
+    one, two, three = in_review
+
+    marketer.post("rewards_review", selected=[str(one.pk), str(two.pk)], decision="approve")
+    marketer.post("rewards_review", selected=[str(two.pk), str(three.pk)], decision="reject", reason="")
+    assert states(in_review) == [("PENDING", None), ("PENDING", None), ("EARNED", None)]
+
+    marketer.post("rewards_review", selected=[str(two.pk), str(three.pk)], decision="reject", reason="Same address")
+
+    assert states(in_review) == [("PENDING", None), ("PENDING", None), ("CANCELED", "Same address")]
+
+
+def test_a_viewer_decides_nothing(organization: Organization, viewer: Visitor, in_review: list[Reward]) -> None:
+    ids = [str(reward.pk) for reward in in_review]
+
+    assert viewer.post("rewards_review", selected=ids, decision="approve").status_code == 403
+    assert "reject-many" not in text(viewer.get("rewards", tab="review"))
+    assert {status for status, _ in states(in_review)} == {"EARNED"}

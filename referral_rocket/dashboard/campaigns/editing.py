@@ -184,8 +184,12 @@ def campaign_edit(request: Any, campaign_id: UUID) -> HttpResponse:
     found = editor.terms()
     if action == "dry_run":
         return editor.show(trial=tried(request.organization, campaign, found, request.POST))
-    if found is None:
-        return editor.show(status=422)
+    return editor.show(status=422) if found is None else _save(request, campaign, editor, found)
+
+
+def _save(
+    request: Any, campaign: Campaign, editor: Editor, found: tuple[CampaignTerms, list[RuleTerms]]
+) -> HttpResponse:
     try:
         with transaction.atomic():
             campaign_update(

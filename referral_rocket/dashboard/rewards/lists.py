@@ -1,23 +1,28 @@
 """The Rewards section: campaigns with rewards due, and lists of rewards in review, waiting, to take back, or all."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpResponse, QueryDict, StreamingHttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST, require_safe
 
 from campaigns.models import Campaign, FulfilmentKind
 from referral_rocket.accounts.models import Organization
+from referral_rocket.accounts.roles import Ability
 from referral_rocket.accounts.scoping import tenant
+from referral_rocket.dashboard.abilities import requires
+from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import method_name
 from referral_rocket.dashboard.pagination import page_by_id
 from referral_rocket.kit.clock import rfc3339
 from referral_rocket.kit.money import plain
-from rewards.models import Reward
+from rewards.models import Decision, Reward
 from rewards.selectors import RewardFilter, campaigns_due, rewards_matching, status_counts, waiting_counts
+from rewards.services.reviewing import rewards_approve, rewards_reject
 from rewards.states import RewardStatus, RewardType, WaitingFor
 
 TABS = ("due", "review", "waiting", "deductions", "all")
@@ -51,14 +56,47 @@ def rewards_list(request: Any) -> HttpResponse:
         lines = [(due, _issued_by(due.campaign)) for due in campaigns_due()]
         return render(request, "rewards/campaigns.html", {**context, "lines": lines})
     newest_first = request.GET.get("sort") != "earned"
+    page = page_by_id(request, rewards_matching(reward_filter(tab, request.GET)), newest_first=newest_first)
+    if tab == "review":
+        _tell_why(page.rows)
     context |= {
-        "page": page_by_id(request, rewards_matching(reward_filter(tab, request.GET)), newest_first=newest_first),
+        "page": page,
         "statuses": RewardStatus.choices,
         "types": RewardType.choices,
         "waits": [choice for choice in WaitingFor.choices if choice[0] != WaitingFor.REVIEW],
         "campaigns": list(Campaign.objects.order_by("name").values_list("pk", "name")),
     }
     return render(request, "rewards/list.html", context)
+
+
+def _tell_why(rewards: Sequence[Reward]) -> None:
+    """Give each reward in review `why`: what its decision says, else the reason that was given with it. One query."""
+    said = dict(Decision.objects.filter(reward__in=[reward.pk for reward in rewards]).values_list("reward", "message"))
+    for reward in rewards:
+        reward.why = said.get(reward.pk) or reward.reason or ""  # type: ignore[attr-defined]
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def review(request: Any) -> HttpResponse:
+    """Approve or reject the rewards that were selected in the queue."""
+    chosen = [found for text in request.POST.getlist("selected") if (found := _uuid_or_none(text)) is not None]
+    reason = request.POST.get("reason", "").strip()[:500]
+    if not chosen:
+        messages.error(request, "Select rewards first.")
+    elif request.POST.get("decision") == "approve":
+        number = rewards_approve(organization=request.organization, reward_ids=chosen, actor=request.actor)
+        messages.success(
+            request, f"Approved: {number} of {len(chosen)}." if number else "They were decided about already."
+        )
+    elif not reason:
+        messages.error(request, "Nothing was rejected: give a reason, which is shown with each.")
+    else:
+        number = rewards_reject(
+            organization=request.organization, reward_ids=chosen, actor=request.actor, reason=reason
+        )
+        messages.success(request, f"Rejected: {number} of {len(chosen)}. Nothing is owed for them.")
+    return redirect(to(request, "rewards") + "?tab=review")
 
 
 def _issued_by(campaign: Campaign) -> str:

@@ -7,6 +7,7 @@ from referral_rocket.dashboard.rewards import due, lists, reward
 rewards = [
     path("rewards/", lists.rewards_list, name="rewards"),
     path("rewards/export.csv", lists.rewards_export, name="rewards_export"),
+    path("rewards/review/", lists.review, name="rewards_review"),
     path("rewards/due/<uuid:campaign_id>/", due.due_table, name="reward_due"),
     path("rewards/due/<uuid:campaign_id>/<uuid:participant_id>/<str:currency>/", due.due_row, name="due_row"),
     path("rewards/<uuid:reward_id>/", reward.reward, name="reward"),
