@@ -24,3 +24,10 @@ def becomes_due(reward: Reward, now: datetime) -> Move:
         fulfilment_method=reward.campaign.fulfilment_method,
         fulfilment_endpoint_id=reward.campaign.fulfilment_endpoint_id,
     )
+
+
+def after_review(reward: Reward, now: datetime) -> Move:
+    """The step out of review: into the rest of the holding period, else as `waits_no_more` says."""
+    if reward.releases_at is not None and reward.releases_at > now:
+        return Move(reward, RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
+    return waits_no_more(reward, ready_at=now, now=now)

@@ -27,7 +27,7 @@ from rewards.errors import (
     InvalidRewardTransition,
 )
 from rewards.models import Reward
-from rewards.services.becoming_due import waits_no_more
+from rewards.services.becoming_due import after_review
 from rewards.services.budgets import budget_holders, budget_returns, origins, targets_fall
 from rewards.services.claims import claims_close, claims_open, held_from_here, issuing_begins, order_end
 from rewards.services.door import Move, rewards_create, rewards_move, totals_last
@@ -244,13 +244,6 @@ def reward_approve(*, organization: Organization, reward: Reward, actor: str) ->
     move = after_review(held, clock.now(organization))
     rewards_move(organization=organization, moves=[move], actor=actor, reason="approved")
     return held
-
-
-def after_review(reward: Reward, now: datetime) -> Move:
-    """The step out of review: into the rest of the holding period, else as `waits_no_more` says."""
-    if reward.releases_at is not None and reward.releases_at > now:
-        return Move(reward, RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
-    return waits_no_more(reward, ready_at=now, now=now)
 
 
 @transaction.atomic

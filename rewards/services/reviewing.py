@@ -8,7 +8,7 @@ from django.db import transaction
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
 from rewards.models import Reward
-from rewards.services.confirming import after_review
+from rewards.services.becoming_due import after_review
 from rewards.services.door import Move, rewards_move
 from rewards.states import RewardStatus, WaitingFor
 
