@@ -9,7 +9,7 @@ page 1. With 200 rewards a page, page 10,000 is the end of the list; with 50, th
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from benchmarks.setting import prepare
 
@@ -109,7 +109,7 @@ def main() -> None:
     for limit in (50, 200):
         cursor = cursor_of(organization, limit)
 
-        def listed(query: dict[str, object]) -> int:
+        def listed(query: Mapping[str, object]) -> int:
             with tenant(organization):
                 return len((page(rewards(), query, shown).body or {})["data"])
 
