@@ -74,7 +74,7 @@ def fill(organization: Organization) -> None:
             cursor.execute(definition)
         for name, definition in keys:
             cursor.execute(f"ALTER TABLE rewards_reward ADD CONSTRAINT {name} {definition} NOT VALID")
-        cursor.execute("VACUUM ANALYZE rewards_reward")
+        cursor.execute("VACUUM ANALYZE")
 
 
 def cursor_of(organization: Organization, limit: int) -> str:
