@@ -33,7 +33,9 @@ def release_everywhere(*, at: datetime | None = None) -> int:
         # A test clock runs ahead of wall time, so its rewards aren't found by comparing with that.
         waiting = Reward.objects.filter(
             Q(status=RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING)
-            | Q(waiting_for__in=[WaitingFor.AGGREGATION, WaitingFor.CARRY])
+            # One by one: an index that holds only the one isn't used for a choice of both.
+            | Q(waiting_for=WaitingFor.AGGREGATION)
+            | Q(waiting_for=WaitingFor.CARRY)
             | ~Q(pending_reduction=0)
         )
         organizations = list(
