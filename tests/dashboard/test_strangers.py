@@ -26,7 +26,15 @@ pytestmark = pytest.mark.django_db
 # What is everybody's own to change, whatever their role.
 OWN = {"profile"}
 # Pages that a viewer is not shown at all: forms that end in a change, and nothing to read.
-FORMS = {"campaign_new", "campaign_edit", "participant_add", "integration_connect", "issue", "endpoint_new"}
+FORMS = {
+    "campaign_new",
+    "campaign_edit",
+    "participant_add",
+    "integration_connect",
+    "integration_installed",
+    "issue",
+    "endpoint_new",
+}
 
 
 def patterns() -> list[URLPattern]:
