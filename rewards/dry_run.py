@@ -27,7 +27,7 @@ from rewards.services.judging import occurrence_of
 from rewards.services.standing import Scene, budget_used, load
 from rewards.states import RewardStatus, RewardType
 
-# About two seconds of one web worker, by benchmarks/dry_run.py; a longer time has to be looked at in parts.
+# A page that somebody waits for: a longer time has to be looked at in parts.
 MOST_EVENTS = 20_000
 CHUNK = 1_000
 MOST_LISTED = 20

@@ -165,11 +165,12 @@ def _move_rewards(
     wanted = {answered.item.reward_id for answered, _ in concluded} | {*deducted} | holders
     rewards = Reward.objects.select_for_update(no_key=True).order_by("pk").in_bulk(wanted)
     moves, returned = settling_moves(organization, settled, rewards), []
+    taken_back = _taken_back([answered.item.reward_id for answered, conclusion in concluded if conclusion.returned])
     for answered, conclusion in concluded:
         item, reward = answered.item, rewards[answered.item.reward_id]
         if item.pk in issued:
             moves.append(_issued(organization, item, reward, reason))
-        elif conclusion.returned and not item.batch.takes_back:
+        elif conclusion.returned and not item.batch.takes_back and reward.pk not in taken_back:
             returned.append(reward.pk)
             # What waited at the provider and came back was never AVAILABLE; its key is used up all the same.
             if reward.status == RewardStatus.AVAILABLE:
@@ -181,6 +182,16 @@ def _move_rewards(
         issue_number=F("issue_number") + 1, issued_at=None, method=None, provider_reference=None
     )
     nettings_end([netting for _, netting in settled], freed)
+
+
+def _taken_back(reward_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the rewards that were taken back where they were issued: that is why their money came back."""
+    if not reward_ids:
+        return set()
+    deductions = BatchItem.objects.filter(
+        reward__deducts__in=reward_ids, batch__takes_back=True, outcome=ItemOutcome.SUCCEEDED
+    )
+    return {each for each in deductions.values_list("reward__deducts", flat=True) if each is not None}
 
 
 def _issued(organization: Organization, item: BatchItem, reward: Reward, reason: str) -> Move:

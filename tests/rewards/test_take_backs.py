@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from integrations.base import IssueOutcome, IssueResult
+from integrations.base import IssueOutcome, IssueResult, PayoutChanged
 from integrations.models import Connection, ConnectionStatus
 from integrations.services import connection_needs_attention
 from participants.models import Participant
 from referral_rocket.accounts.scoping import tenant
 from rewards.models import BatchItem, Claim, Reward, RewardBatch
 from rewards.services import issuing
+from rewards.services.payouts import payouts_changed
 from rewards.services.take_backs import take_backs_everywhere
 from rewards.states import RewardStatus
 from tests import factories
@@ -99,3 +100,18 @@ def test_what_was_issued_by_hand_is_left_to_netting(far: Pigeons, sharer: Partic
 
     assert take_back() == 0
     assert now(owed).status == RewardStatus.PENDING_DEDUCTION
+
+
+def test_what_was_taken_back_does_not_come_back_as_due(far: Pigeons, sharer: Participant) -> None:
+    owed = deduction(sharer, 1200, method="PIGEON_BACK")
+    take_back()
+    far.answers_look_up = lambda order: pigeons.RETURNED
+    with tenant(sharer.organization):
+        payouts_changed([(Connection.objects.get(), PayoutChanged(reward_id=owed.deducts_id))])
+    issuing.run(seconds=5)
+
+    with tenant(sharer.organization):
+        reward = Reward.objects.get(pk=owed.deducts_id)
+    assert (reward.status, reward.issue_number) == ("AVAILABLE", 1)
+    assert now(owed).status == "DEDUCTED"
+    assert_books_agree(sharer.organization)
