@@ -202,7 +202,7 @@ def _issued(organization: Organization, item: BatchItem, reward: Reward, reason:
         method=item.batch.method,
         provider_reference=item.provider_reference,
         issued_at=clock.now(organization),
-        reason="taken back" if item.batch.takes_back else reason,
+        reason="taken back" if item.batch.takes_back else None,
     )
 
 

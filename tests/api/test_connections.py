@@ -79,7 +79,11 @@ def test_deleting_disconnects_and_forgets(api: Caller) -> None:
     ("change", "status", "expected"),
     [
         ({"provider": "acme"}, 400, ("invalid", ("provider", "invalid_choice"))),
-        ({"provider": "wise"}, 400, ("invalid", ("provider", "not_available"))),
+        (
+            {"provider": "razorpay", "credentials": {"key_id": "rzp_live_1"}},
+            400,
+            ("invalid", ("credentials.key_secret", "required")),
+        ),
         ({"credentials": {}}, 400, ("invalid", ("credentials.api_key", "required"))),
         ({"credentials": {"api_key": 5}}, 400, ("invalid", ("credentials", "not_text"))),
         ({"credentials": "key"}, 400, ("invalid", ("credentials", "invalid"))),

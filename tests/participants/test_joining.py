@@ -47,7 +47,10 @@ def test_it_works(organization, campaign, participant):
     with tenant(organization):
         assert ProviderCustomer.objects.get().provider_id == "cus_1"
         entry = Activity.objects.get(subject_id=friend.pk)
-        assert (entry.kind, entry.data) == ("participant.joined", {"referred_by": str(participant.pk)})
+        assert (entry.kind, entry.data) == (
+            "participant.joined",
+            {"referred_by": str(participant.pk), "erased_before": False},
+        )
 
 
 @pytest.mark.parametrize("again", ["friend@example.com", " FRIEND@example.COM "])

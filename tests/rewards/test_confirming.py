@@ -172,7 +172,7 @@ def test_reject(organization, in_review):
     assert_books_agree(organization)
 
 
-def give(participant, amount=500):
+def give(participant, amount=500, external_ref="ticket 7"):
     with tenant(participant.organization):
         return reward_give(
             organization=participant.organization,
@@ -180,7 +180,7 @@ def give(participant, amount=500):
             amount=amount,
             reason="sorry",
             actor=factories.ACTOR,
-            external_ref="ticket 7",
+            external_ref=external_ref,
         )
 
 
@@ -205,9 +205,9 @@ def test_give_an_amount_that_is_none(organization, participant, amount):
 def test_give_more_than_the_budget_has(organization):
     participant = factories.participant(factories.campaign(organization, budget=900))
 
-    given = [give(participant, 500), give(participant, 500)]
+    given = [give(participant, 500, "ticket 7"), give(participant, 500, "ticket 8")]
     with pytest.raises(BudgetExhausted):
-        give(participant, 1)
+        give(participant, 1, "ticket 9")
 
     assert [(reward.amount, reward.uncut_amount) for reward in given] == [(500, None), (400, 500)]
     with tenant(organization):

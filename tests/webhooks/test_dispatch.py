@@ -166,14 +166,14 @@ def test_a_payment_with_a_value_that_does_not_fit(organization, connection, part
 def test_a_second_worker_leaves_the_organization_to_the_first(organization, connection, participant, monkeypatch):
     deliver(connection, sales(participant, 2))
     inside, go_on = threading.Event(), threading.Event()
-    process = dispatch._process
+    process = dispatch.process
 
     def slowly(*arguments):
         inside.set()
         assert go_on.wait(20)
         return process(*arguments)
 
-    monkeypatch.setattr(dispatch, "_process", slowly)
+    monkeypatch.setattr(dispatch, "process", slowly)
     first = threading.Thread(target=lambda: (dispatch.run(), connections.close_all()))
     first.start()
     assert inside.wait(20)
