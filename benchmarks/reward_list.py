@@ -111,7 +111,9 @@ def main() -> None:
 
         def listed(query: Mapping[str, object]) -> int:
             with tenant(organization):
-                return len((page(rewards(), query, shown).body or {})["data"])
+                body = page(rewards(), query, shown).body
+                assert isinstance(body, Mapping)
+                return len(body["data"])
 
         def asked(query: str) -> None:
             answer = client.get(f"/api/v1/rewards?{query}")

@@ -1,4 +1,6 @@
 // Menus are <details data-menu>: they open without this; here they get arrow keys, Escape and a click outside.
+// Kept free between a list and the edge of the window.
+const EDGE = 16;
 const ITEMS = "[data-menu-item]:not([disabled]):not([aria-disabled='true'])";
 
 function items(menu) {
@@ -21,7 +23,24 @@ function jump(menu, letter) {
   match?.focus();
 }
 
+// Where there is room: to the side that the page asks for if the whole list fits there, else to the larger one.
+function place(menu) {
+  const list = menu.querySelector(".menu-list");
+  const button = menu.querySelector("summary").getBoundingClientRect();
+  const room = { up: button.top - EDGE, down: window.innerHeight - button.bottom - EDGE };
+  const asked = menu.classList.contains("menu-up") ? "up" : "down";
+  const other = asked === "up" ? "down" : "up";
+  const side = room[asked] >= list.scrollHeight || room[asked] >= room[other] ? asked : other;
+  menu.dataset.side = side;
+  list.style.setProperty("--menu-room", `${Math.max(room[side], 96)}px`);
+}
+
 export function listenForMenus() {
+  // It doesn't bubble.
+  document.addEventListener("toggle", (event) => {
+    if (event.target.matches?.("details[data-menu][open]")) place(event.target);
+  }, true);
+
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details[data-menu][open]")) {
       const chose = event.target.closest("[data-menu-item]") && menu.contains(event.target);
