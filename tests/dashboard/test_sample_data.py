@@ -74,7 +74,7 @@ def gets_in(printed: dict[str, str], live: Organization, test: Organization) -> 
         assert key.organization_id == organization.pk
         with tenant(organization):
             connected = Connection.objects.filter(status=ConnectionStatus.ACTIVE).values_list("provider", flat=True)
-            assert sorted(connected) == ["paypal", "shopify", "stripe", "tremendous", "wise"]
+            assert sorted(connected) == ["cashfree", "paypal", "razorpay", "shopify", "stripe", "tremendous", "wise"]
 
 
 def totals_are_the_rows(organization: Organization) -> None:

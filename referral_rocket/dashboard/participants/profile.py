@@ -59,7 +59,8 @@ def participant_or_404(participant_id: UUID) -> Participant:
 
 def show(request: Any, participant: Participant, *, opened: str = "", status: int = 200, **forms: Any) -> HttpResponse:
     """The page; `opened` names the dialog that stands open, with what is wrong in its form, given in `forms`."""
-    events = list(QualifyingEvent.objects.filter(participant=participant).order_by("-occurred_at", "-pk")[:MOST_EVENTS])
+    told = QualifyingEvent.objects.filter(participant=participant).select_related("payment")
+    events = list(told.order_by("-occurred_at", "-pk")[:MOST_EVENTS])
     rewards = list(
         Reward.objects.filter(participant=participant).select_related("campaign", "rule").order_by("-pk")[:MOST_REWARDS]
     )

@@ -113,6 +113,6 @@ def event_lines(
 
 
 def _is_undoable(event: QualifyingEvent, rewards: Sequence[Reward], claimed: set[UUID]) -> bool:
-    if event.source != Source.HAND or event.undone_at is not None:
+    if event.source != Source.HAND or event.undone_at is not None or event.payment_id is not None:
         return False
     return all(reward.status != RewardStatus.AVAILABLE and reward.pk not in claimed for reward in rewards)

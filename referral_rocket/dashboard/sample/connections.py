@@ -48,6 +48,19 @@ OTHERS = (
         "Connected to Stand-in shop{twin}.",
     ),
     Account(
+        "razorpay",
+        {"key_id": "rzp_{mode}_sampleAcmeCoffee", "key_secret": "sampleAcmeCoffee{Mode}"},
+        "rzp_{mode}_sampleAcmeCoffee",
+        "Razorpay accepts the key.",
+        webhook_secret="sample-razorpay-{mode}",  # noqa: S106 - made up
+    ),
+    Account(
+        "cashfree",
+        {"client_id": "{TEST}SampleAcmeCoffee", "client_secret": "cfsk_ma_{prod}_sampleAcmeCoffee"},
+        "{TEST}SampleAcmeCoffee",
+        "Cashfree accepts the credentials.",
+    ),
+    Account(
         "tremendous",
         {"api_key": "{KEY}_sampleAcmeCoffee0000"},
         _NAME + " (STANDIN{MODE}1)",
@@ -105,6 +118,8 @@ def _words(mode: str) -> Mapping[str, str]:
         "mode": mode.lower(),
         "Mode": mode.capitalize(),
         "MODE": mode,
+        "prod": "prod" if is_live else "test",
+        "TEST": "" if is_live else "TEST",
         "KEY": "PROD" if is_live else "TEST",
         "shop": "stand-in" if is_live else "stand-in-test",
         "twin": "" if is_live else " (test)",
