@@ -10,6 +10,7 @@ from participants.services import click_store
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.models import Activity
+from referral_rocket.kit.clock import wall
 from rewards.models import BatchItem, Claim, Decision, IssueAttempt, Reward, RewardBatch, RewardTransition
 from rewards.services import issuing
 from tests import factories
@@ -124,6 +125,11 @@ CROWD: tuple[tuple[type[models.Model], int, dict[str, str]], ...] = (
             "outcome": _RARELY.format("'FAILED'", "'UNKNOWN'", "'WAITING'", "'SUCCEEDED'"),
         },
     ),
+    (
+        IssueAttempt,
+        SOME,
+        {"id": _id("attempt"), "item_id": _id("item"), **_REWARD, "idempotency_key": "'key_' || n"},
+    ),
     (Activity, ROWS, {"id": _id("activity"), "campaign_id": "campaign", "subject_id": _id("reward")}),
     (
         InboundEvent,
@@ -135,7 +141,7 @@ CROWD: tuple[tuple[type[models.Model], int, dict[str, str]], ...] = (
         },
     ),
 )
-BIG = {model._meta.db_table for model, rows, _ in CROWD if rows >= SOME} | {IssueAttempt._meta.db_table}
+BIG = {model._meta.db_table for model, rows, _ in CROWD if rows >= SOME}
 
 
 def gather(organization: Organization) -> dict[str, Any]:
@@ -150,6 +156,11 @@ def gather(organization: Organization) -> dict[str, Any]:
         reward = Reward.objects.get()
     batch = factories.batch(organization, [reward])
     issuing.run(seconds=5)
+    with tenant(organization):
+        item = BatchItem.objects.get()
+        IssueAttempt.objects.create(
+            organization=organization, item=item, reward=reward, idempotency_key="key_0", started_at=wall()
+        )
     with tenant(organization), connection.cursor() as cursor:
         for model, rows, changes in CROWD:
             pairs = ", ".join(f"'{name}', {value}" for name, value in changes.items())
