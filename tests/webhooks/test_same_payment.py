@@ -5,10 +5,11 @@ another of the provider's. Whichever event is younger when they prove to be one 
 """
 
 import itertools
+from decimal import Decimal
 
 import pytest
 
-from campaigns.services import campaign_update
+from campaigns.models import OncePer, RewardRule
 from participants.models import QualifyingEvent
 from participants.reversals import ReversalReport
 from referral_rocket.accounts.scoping import tenant
@@ -220,11 +221,9 @@ def test_two_sources_tell_one_refund_at_the_same_moment(organization, participan
 
 
 def give_each_event_a_reward(campaign):
-    """10 % of each payment, so that an event that counts twice shows in the money."""
+    """10 % of each payment, so that an event that counts twice shows in the money.
+
+    From the campaign's beginning on: payments have times in whole seconds, and a rule changed in this one is later.
+    """
     with tenant(campaign.organization):
-        campaign_update(
-            organization=campaign.organization,
-            campaign=campaign,
-            rules=[factories.referral_rule(rate="0.1")],
-            actor=factories.ACTOR,
-        )
+        RewardRule.objects.filter(campaign=campaign).update(amount=None, rate=Decimal("0.1"), once_per=OncePer.EVENT)
