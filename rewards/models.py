@@ -4,6 +4,7 @@ Foreign keys between tenant tables have no constraint of their own: the migratio
 cross organizations (accounts.tenancy.CompositeKey).
 """
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -302,6 +303,8 @@ class RewardBatch(TenantModel):
     actor = models.CharField(max_length=80)
     # The user behind the actor, where there is one: a second person is another one.
     person_id = models.UUIDField(null=True)
+    # What the selection came to when it was asked for: [currency, number, amount] of what could be issued then.
+    asked = models.JSONField(default=list)
     approved_by = models.CharField(max_length=80, blank=True)
     approved_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -314,6 +317,24 @@ class RewardBatch(TenantModel):
                 fields=["organization", "-id"], condition=Q(status="AWAITING_APPROVAL"), name="batch_to_approve"
             ),
         ]
+
+
+class BatchSlice(TenantModel):
+    """A part of what was selected for a big batch, until the worker makes items of it (services.freezing).
+
+    Side by side: the rewards in key order, the amount of each when it was selected, and the code of what stood in its
+    way then, empty where nothing did.
+    """
+
+    batch = models.ForeignKey(RewardBatch, on_delete=models.PROTECT, related_name="slices", db_constraint=False)
+    position = models.PositiveIntegerField()
+    number = models.PositiveIntegerField()
+    reward_ids = ArrayField(models.UUIDField())
+    amounts = ArrayField(models.BigIntegerField())
+    obstacles = ArrayField(models.CharField(max_length=40, blank=True))
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["batch", "position"], name="slice_once")]
 
 
 class AutomaticRun(TenantModel):

@@ -13,7 +13,16 @@ from django.db.models.functions import TruncDate
 
 from campaigns.models import Campaign
 from participants.selectors import customers_beginning_with
-from rewards.models import BatchItem, Claim, Reward, RewardBatch, RewardTotals, RewardTransition, StatementPeriod
+from rewards.models import (
+    BatchItem,
+    BatchSlice,
+    Claim,
+    Reward,
+    RewardBatch,
+    RewardTotals,
+    RewardTransition,
+    StatementPeriod,
+)
 from rewards.states import ItemOutcome, RewardStatus, WaitingFor
 
 
@@ -103,7 +112,10 @@ def history(reward: Reward) -> QuerySet[RewardTransition]:
 
 
 def batch_counts(batches: Sequence[RewardBatch]) -> dict[UUID, dict[str, int]]:
-    """For each batch the number of its items by outcome, lower case, and `total`. One query."""
+    """For each batch the number of its items by outcome, lower case, and `total`. Two queries.
+
+    What is still to be frozen counts as queued.
+    """
     counts: dict[UUID, dict[str, int]] = {
         batch.pk: {"total": 0, **{outcome.lower(): 0 for outcome in ItemOutcome.values}} for batch in batches
     }
@@ -111,7 +123,16 @@ def batch_counts(batches: Sequence[RewardBatch]) -> dict[UUID, dict[str, int]]:
     for batch_id, outcome, count in rows:
         counts[batch_id][outcome.lower()] = count
         counts[batch_id]["total"] += count
+    for batch_id, number in to_freeze(batches).items():
+        counts[batch_id]["queued"] += number
+        counts[batch_id]["total"] += number
     return counts
+
+
+def to_freeze(batches: Sequence[RewardBatch]) -> dict[UUID, int]:
+    """How many rewards the worker has still to make items of, for those batches that are being prepared. One query."""
+    rows = BatchSlice.objects.filter(batch__in=batches).values_list("batch").annotate(Sum("number"))
+    return {batch_id: int(number) for batch_id, number in rows.order_by()}
 
 
 def not_issued(batch: RewardBatch, code: str = "") -> QuerySet[BatchItem]:

@@ -5,6 +5,7 @@ from celery import shared_task
 from rewards.services import issuing
 from rewards.services.automatic import runs_everywhere
 from rewards.services.erasing import erasures_finish_everywhere
+from rewards.services.freezing import freeze_everywhere
 from rewards.services.queueing import queued_issue_everywhere
 from rewards.services.releasing import release_everywhere
 from rewards.services.take_backs import take_backs_everywhere
@@ -12,7 +13,8 @@ from rewards.services.take_backs import take_backs_everywhere
 
 @shared_task
 def run_batches() -> int:
-    """Issue what is queued in batches; then erase what was kept until an issuing ended."""
+    """Freeze what big batches are made of, and issue what is queued; then erase what was kept until that ended."""
+    freeze_everywhere()
     tried = issuing.run()
     erasures_finish_everywhere()
     return tried

@@ -20,8 +20,9 @@ from referral_rocket.accounts.models import Organization, User
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.services import organization_create
 from rewards.models import Reward, RewardBatch
-from rewards.services.batches import Selection, batch_create
+from rewards.services.batches import batch_create
 from rewards.services.earning import EventReport, EventResult, event_record
+from rewards.services.selecting import Selection
 
 ACTOR = "system:test"
 WEBHOOK_SECRET = "whsec_factory0001"

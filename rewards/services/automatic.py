@@ -23,7 +23,8 @@ from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
 from rewards.errors import ConnectionRequired
 from rewards.models import AutomaticRun, Claim, Reward
-from rewards.services.batches import Selection, batch_create
+from rewards.services.batches import batch_create
+from rewards.services.selecting import Selection
 from rewards.states import RewardStatus
 
 ACTOR = "system:automatic"
@@ -137,6 +138,8 @@ def _run(organization: Organization, campaign_id: UUID) -> int:
                 connection_id=fixed,
                 actor=ACTOR,
                 note=f"Automatically, for {day:%d %B %Y}",
+                # The next sweep leaves out what is claimed.
+                at_once=True,
             )
         run.amount += sum(reward.amount for reward in chosen)
         run.number += len(chosen)

@@ -23,12 +23,12 @@ from integrations.errors import ProviderError, UnreadableFile
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
 from rewards.errors import BatchHasNoFile, BatchNotReady, InvalidResults
-from rewards.models import BatchItem, IssueAttempt, RewardBatch
-from rewards.services.batches import finish_if_done
+from rewards.models import BatchItem, BatchSlice, IssueAttempt, RewardBatch
 from rewards.services.beginning import items_begin
 from rewards.services.calls import idempotency_key, recipient_of
 from rewards.services.conclusions import Answered, Conclusion, conclude
 from rewards.services.door import totals_last
+from rewards.services.finishing import finish_if_done
 from rewards.services.outcomes import conclusions_write
 from rewards.states import AttemptOutcome, BatchStatus, ItemOutcome
 
@@ -64,6 +64,8 @@ def batch_file(*, organization: Organization, batch: RewardBatch, actor: str) ->
     held = RewardBatch.objects.get(pk=batch.pk)
     if held.status in (BatchStatus.AWAITING_APPROVAL, BatchStatus.CANCELED):
         raise BatchNotReady(f"The batch is {held.status}; there is no file of it.")
+    if BatchSlice.objects.filter(batch=held).exists():
+        raise BatchNotReady("The batch is still being prepared. Its file is there in a moment.")
     if held.file_at is None:
         with totals_last(organization):
             _begin(organization, held, fresh, file, actor)

@@ -36,13 +36,13 @@ from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
 from referral_rocket.kit.leases import free
 from rewards.models import BatchItem, IssueAttempt, RewardBatch
-from rewards.services.batches import finish_if_done
 from rewards.services.beginning import items_begin
 from rewards.services.calling import Started, call, call_group
 from rewards.services.calls import ProviderCall, earlier_attempts, idempotency_key, provider_call, take_back_call
 from rewards.services.claims import claims_close
 from rewards.services.conclusions import UNKNOWN_SECONDS, Answered, Conclusion
 from rewards.services.door import totals_last
+from rewards.services.finishing import finish_if_done
 from rewards.services.lanes import Lane, LaneKey, give_back, next_lane, renew, reread
 from rewards.services.outcomes import answers_write, conclusions_write, needs_attention
 from rewards.services.reversing import settle_what_waited

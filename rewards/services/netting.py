@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from campaigns.models import FulfilmentKind
 from referral_rocket.accounts.models import Organization
@@ -66,14 +66,22 @@ def _open(places: Collection[Place]) -> QuerySet[Reward]:
     )
 
 
-def netted_sums(rewards: Sequence[Reward]) -> dict[str, int]:
-    """How much would be netted if these rewards were issued now, by currency."""
-    left: dict[Place, int] = defaultdict(int)
-    for deduction in nettable(rewards):
-        left[place_of(deduction)] += deduction.amount
+def netted_sums(rewards: QuerySet[Reward]) -> dict[str, int]:
+    """How much would be netted if these rewards were issued now, by currency. Four queries at most.
+
+    Only rewards of participants who owe something are read.
+    """
     sums: dict[str, int] = defaultdict(int)
-    for reward in rewards:
-        sums[reward.currency] += reward.netted_amount
+    for currency, netted in rewards.order_by().values_list("currency").annotate(Sum("netted_amount")):
+        sums[currency] += int(netted)
+    owing = Reward.objects.filter(
+        status=RewardStatus.PENDING_DEDUCTION, fulfilment_kind=FulfilmentKind.METHOD, waiting_for__isnull=True
+    )
+    affected = list(rewards.filter(participant__in=owing.values("participant")).order_by("pk"))
+    left: dict[Place, int] = defaultdict(int)
+    for deduction in nettable(affected):
+        left[place_of(deduction)] += deduction.amount
+    for reward in affected:
         part = min(left[place_of(reward)], reward.amount - reward.netted_amount)
         if part > 0:
             left[place_of(reward)] -= part

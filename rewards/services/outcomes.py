@@ -16,11 +16,11 @@ from participants.services import provider_customer_link
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
 from rewards.models import BatchItem, IssueAttempt, Reward
-from rewards.services.batches import finish_if_done
 from rewards.services.claims import claims_close
 from rewards.services.conclusions import Answered, Conclusion, conclude
 from rewards.services.confirming import rows_of_deduction
 from rewards.services.door import Move, rewards_move, totals_last
+from rewards.services.finishing import finish_if_done
 from rewards.services.netting import nettings_end, nettings_of, settling_moves, with_budget_back
 from rewards.states import ItemOutcome, RewardStatus, WaitingFor
 

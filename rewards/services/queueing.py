@@ -23,7 +23,8 @@ from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from rewards.errors import RewardsError
 from rewards.models import BatchItem, QueuedReward, Reward
-from rewards.services.batches import Selection, batch_create
+from rewards.services.batches import batch_create
+from rewards.services.selecting import Selection
 from rewards.states import RewardStatus
 
 CODE = "unredeemed_discount"

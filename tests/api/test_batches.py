@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from rewards.services import issuing
+from rewards.services import freezing, issuing
 from tests.api.client import problem
 from tests.api.conftest import Scene
 
@@ -22,6 +22,7 @@ def test_it_works(scene: Scene) -> None:
         "method": "MANUAL",
         "status": "QUEUED",
         "counts": {**NONE, "total": 1, "queued": 1},
+        "preparing": None,
         "campaign_id": scene.campaign["campaign_id"],
         "connection_id": None,
         "note": "bank",
@@ -57,6 +58,29 @@ def test_all_that_is_due_is_fixed_at_that_moment(scene: Scene) -> None:
     scene.earn("ord_later")
     items = scene.api.get(f"/reward-batches/{batch['batch_id']}/items")["data"]
     assert {item["reward_id"] for item in items} == due
+
+
+def test_a_big_batch_is_prepared_in_the_background(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(freezing, "SLICE", 2)
+    monkeypatch.setattr(freezing, "FROZEN_AT_ONCE", 2)
+    for number in range(3):
+        scene.earn(f"ord_{number}")
+    body = {"method": "MANUAL", "campaign_id": scene.campaign["campaign_id"], "all_due": True}
+    batch = scene.api.post("/reward-batches", body, expect=202)
+    assert (batch["status"], batch["counts"]) == ("QUEUED", {**NONE, "total": 3, "queued": 3})
+    assert batch["preparing"] == {"done": 0, "total": 3}
+    path = f"/reward-batches/{batch['batch_id']}"
+    assert scene.api.get(f"{path}/items")["data"] == []
+
+    freezing.freeze_everywhere()
+    issuing.run(seconds=5)
+
+    done = scene.api.get(path)
+    assert (done["status"], done["counts"], done["preparing"]) == (
+        "FINISHED",
+        {**NONE, "total": 3, "succeeded": 3},
+        None,
+    )
 
 
 def test_a_dry_run_says_what_would_happen_and_stores_nothing(scene: Scene) -> None:

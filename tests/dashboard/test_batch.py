@@ -12,7 +12,7 @@ from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.dashboard.batches.next_steps import next_step, shown_outcome
 from rewards.models import BatchItem, RewardBatch
-from rewards.services import issuing
+from rewards.services import freezing, issuing
 from rewards.states import BatchStatus, ItemOutcome
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, stranger, text
@@ -72,6 +72,24 @@ def test_it_works(campaign: Campaign, marketer: Visitor, connection: Connection,
     assert f"{issue}?reward={unknown.pk}&amp;choice=STRIPE_CREDIT%3A{connection.pk}" in not_rewarded
     assert f"{issue}?reward={unknown.pk}&amp;choice=MANUAL" in not_rewarded
     assert marketer.url("participant", unknown.participant_id) in not_rewarded
+
+
+def test_a_big_batch_says_how_far_it_is_prepared(
+    campaign: Campaign, marketer: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freezing, "SLICE", 2)
+    monkeypatch.setattr(freezing, "FROZEN_AT_ONCE", 2)
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 3), method="PAYPAL_FILE")
+    freezing.freeze_next(organization=campaign.organization)
+    page = text(marketer.get("batch", batch.pk))
+    assert "Preparing 2 of 3" in page
+    assert f'hx-get="{marketer.url("batch_progress", batch.pk)}"' in page
+    assert "Download the file" not in page
+    assert "HX-Refresh" not in marketer.get("batch_progress", batch.pk)
+
+    freezing.freeze_everywhere()
+    assert marketer.get("batch_progress", batch.pk)["HX-Refresh"] == "true"
+    assert "Download the file" in text(marketer.get("batch", batch.pk))
 
 
 def test_progress_is_a_fragment_that_ends_itself(campaign: Campaign, marketer: Visitor) -> None:

@@ -31,14 +31,14 @@ from referral_rocket.kit.leases import Lease
 from rewards import selectors
 from rewards.due import DueFilter, due_rows, free_sum, rewards_of_row
 from rewards.models import BatchItem, Reward
-from rewards.services import erasing, issuing, queueing
-from rewards.services.batches import Selection, batch_plan
+from rewards.services import erasing, freezing, issuing, queueing
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
 from rewards.services.lanes import Lane, next_lane
 from rewards.services.recognising import payments_recognise
 from rewards.services.releasing import release
 from rewards.services.reversing import _event_and_payment
+from rewards.services.selecting import Selection, batch_plan, selected
 from rewards.services.standing import Scene, load
 from rewards.states import OPEN_STATUSES
 from tests.project.crowd import BIG, gather
@@ -165,6 +165,8 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         "what can be selected": lambda: free_sum(DueFilter(campaign.pk)),
         "a row of the due table": lambda: list(rewards_of_row(DueFilter(campaign.pk), participant.pk, "USD")),
         "a plan of all that is due": lambda: batch_plan(method="MANUAL", selection=Selection(campaign_id=campaign.pk)),
+        "whether a selection is big": lambda: freezing.is_big(selected(Selection(campaign_id=campaign.pk))),
+        "freezing some": lambda: freezing.freeze(batch, freezing.Chosen([reward.pk], [1200], [""])),
         "who has claimed": lambda: claimed([reward.pk]),
         "batches": lambda: list(selectors.batches().order_by("-id")[:PAGE]),
         "items of a batch": lambda: list(selectors.items_of(batch, ["SUCCEEDED"]).order_by("id")[:PAGE]),

@@ -15,7 +15,8 @@ from referral_rocket.accounts.scoping import tenant
 from rewards.models import AutomaticRun, BatchItem, Reward, RewardBatch
 from rewards.services import issuing
 from rewards.services.automatic import ahead, runs_everywhere
-from rewards.services.batches import Selection, batch_create
+from rewards.services.batches import batch_create
+from rewards.services.selecting import Selection
 from rewards.states import RewardStatus
 from tests import factories
 from tests.concurrency import at_once

@@ -6,8 +6,9 @@ from referral_rocket.accounts.scoping import tenant
 from rewards.errors import BatchNotCancelable, ConnectionRequired, InvalidReward, UnknownRewards
 from rewards.models import BatchItem, Claim, RewardBatch
 from rewards.services import issuing
-from rewards.services.batches import Selection, batch_cancel, batch_create, batch_plan
+from rewards.services.batches import batch_cancel, batch_create
 from rewards.services.confirming import reward_cancel, reward_confirm
+from rewards.services.selecting import Selection, batch_plan
 from tests import factories
 from tests.rewards.books import assert_books_agree
 

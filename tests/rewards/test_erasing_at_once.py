@@ -14,10 +14,11 @@ from referral_rocket.activity.models import Activity
 from rewards.errors import InvalidReward, RewardsError
 from rewards.models import Claim, Reward
 from rewards.services import issuing
-from rewards.services.batches import Selection, batch_create
+from rewards.services.batches import batch_create
 from rewards.services.confirming import reward_give
 from rewards.services.earning import event_record
 from rewards.services.erasing import erasures_finish_everywhere, person_erase
+from rewards.services.selecting import Selection
 from rewards.states import RewardStatus
 from tests import factories
 from tests.concurrency import at_once

@@ -15,10 +15,10 @@ from referral_rocket.kit import clock
 from rewards.errors import BeingIssued
 from rewards.models import BatchItem, Claim, Netting, Reward
 from rewards.services import issuing
-from rewards.services.batches import Selection, batch_plan
 from rewards.services.confirming import reward_deduct
 from rewards.services.lanes import next_lane
 from rewards.services.reversing import transaction_reverse
+from rewards.services.selecting import Selection, batch_plan
 from rewards.states import ItemOutcome, RewardStatus
 from tests import factories
 from tests.rewards import pigeons

@@ -5,20 +5,23 @@ from uuid import UUID
 from referral_rocket.api.payloads.values import text_id
 from referral_rocket.kit.clock import rfc3339
 from rewards.models import BatchItem, RewardBatch
-from rewards.services.batches import PREVIEWED, Plan, PlannedItem
+from rewards.services.selecting import Plan, PlannedItem
 from rewards.states import ItemOutcome
 
 
-def batches(found: Sequence[RewardBatch], counts: Mapping[UUID, Mapping[str, int]]) -> list[dict[str, Any]]:
-    return [batch(each, counts[each.pk]) for each in found]
+def batches(
+    found: Sequence[RewardBatch], counts: Mapping[UUID, Mapping[str, int]], to_freeze: Mapping[UUID, int]
+) -> list[dict[str, Any]]:
+    return [batch(each, counts[each.pk], to_freeze.get(each.pk, 0)) for each in found]
 
 
-def batch(found: RewardBatch, counts: Mapping[str, int]) -> dict[str, Any]:
+def batch(found: RewardBatch, counts: Mapping[str, int], to_freeze: int) -> dict[str, Any]:
     return {
         "batch_id": str(found.pk),
         "method": found.method,
         "status": found.status,
         "counts": dict(counts),
+        "preparing": {"done": counts["total"] - to_freeze, "total": counts["total"]} if to_freeze else None,
         "campaign_id": text_id(found.campaign_id),
         "connection_id": text_id(found.connection_id),
         "note": found.note,
@@ -45,10 +48,10 @@ def items(found: Sequence[BatchItem]) -> list[dict[str, Any]]:
 
 def plan(found: Plan) -> dict[str, Any]:
     """What a batch would do, in the words of one that was made: QUEUED is what would be issued."""
-    refused = len(found.items) - found.issuable
+    refused = found.number - found.issuable
     return {
         "counts": {
-            "total": len(found.items),
+            "total": found.number,
             "queued": found.issuable,
             "succeeded": 0,
             "failed": refused,
@@ -59,7 +62,7 @@ def plan(found: Plan) -> dict[str, Any]:
             {"currency": currency, "amount": amount, "netted": found.netted.get(currency, 0)}
             for currency, _, amount in found.totals
         ],
-        "items": [_planned(each) for each in found.items[:PREVIEWED]],
+        "items": [_planned(each) for each in found.items],
         "problems": [{"code": code, "count": count} for code, count in found.problems],
     }
 

@@ -25,9 +25,10 @@ from referral_rocket.api.shapes.batches import (
 from referral_rocket.api.views import ApiView
 from referral_rocket.kit.nudges import nudge
 from rewards.models import BatchItem, RewardBatch
-from rewards.selectors import batch_counts
-from rewards.services.batches import Selection, batch_approve, batch_cancel, batch_create, batch_plan
+from rewards.selectors import batch_counts, to_freeze
+from rewards.services.batches import batch_approve, batch_cancel, batch_create
 from rewards.services.files import batch_file, batch_results
+from rewards.services.selecting import Selection, batch_plan
 from rewards.tasks import run_batches
 
 
@@ -51,7 +52,8 @@ class BatchesView(ApiView):
         answers={202: BatchShape, 200: DryRunShape},
         refuses={404: ["not_found"], 422: ["connection_required"]},
         about="Claims what is due of the rewards named and issues it in the background: each reward at most once, whoever "
-        "else asks for it. A `dry_run` answers 200 and stores nothing.",
+        "else asks for it. Of more than 1,000 rewards the selection is fixed at once and claimed in the background "
+        "(`preparing`). A `dry_run` answers 200 and stores nothing.",
     )
     def post(self, request: Request) -> Answer:
         campaign_id = self.given.get("campaign_id")
@@ -177,4 +179,4 @@ def _batch(batch_id: UUID) -> RewardBatch:
 
 
 def _shown(found: Sequence[RewardBatch]) -> list[dict[str, Any]]:
-    return payloads.batches(found, batch_counts(found))
+    return payloads.batches(found, batch_counts(found), to_freeze(found))

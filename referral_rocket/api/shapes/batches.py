@@ -8,7 +8,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from referral_rocket.api.fields import Flag, Id, Strict, Text
 from referral_rocket.api.shapes.campaigns import method_field
-from rewards.services.batches import MAXIMUM_REWARDS
+from rewards.services.selecting import MAXIMUM_REWARDS
 from rewards.states import ItemOutcome
 
 STATUSES = ("AWAITING_APPROVAL", "QUEUED", "RUNNING", "FINISHED", "CANCELED")
@@ -61,11 +61,21 @@ class BatchCounts(serializers.Serializer[object]):
     waiting = serializers.IntegerField()
 
 
+class Preparing(serializers.Serializer[object]):
+    done = serializers.IntegerField()
+    total = serializers.IntegerField()
+
+
 class BatchShape(serializers.Serializer[object]):
     batch_id = serializers.UUIDField()
     method = serializers.CharField()
     status = serializers.ChoiceField(choices=STATUSES)
     counts = BatchCounts()
+    preparing = Preparing(
+        allow_null=True,
+        help_text="Of a big batch, while its rewards are being claimed: `done` of `total`. Until then the others count"
+        " as queued.",
+    )
     campaign_id = serializers.UUIDField(allow_null=True, help_text="null where the rewards are of several campaigns.")
     connection_id = serializers.UUIDField(allow_null=True)
     note = serializers.CharField()

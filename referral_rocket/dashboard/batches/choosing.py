@@ -16,10 +16,10 @@ from campaigns.models import Campaign
 from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import MenuLine
 from referral_rocket.dashboard.rewards.due import FILTERS, due_filter
-from rewards.due import free_of_rows, free_rewards
+from rewards.due import free_of_rows
 from rewards.models import RewardBatch
 from rewards.selectors import not_issued
-from rewards.services.batches import Selection
+from rewards.services.selecting import Selection
 
 _KEPT = ("campaign", "everything", "selected", "reward", "batch", "code", *FILTERS)
 
@@ -34,7 +34,7 @@ class Chosen:
 
     @property
     def is_empty(self) -> bool:
-        return not self.selection.reward_ids and self.selection.campaign_id is None
+        return self.selection.is_empty
 
 
 def chosen(request: HttpRequest, asked: QueryDict) -> Chosen:
@@ -62,9 +62,7 @@ def _of_campaign(request: HttpRequest, asked: QueryDict, fields: Sequence[tuple[
     if not asked.get("everything"):
         rewards = free_of_rows(wanted, _rows(asked.getlist("selected")))
         return Chosen(Selection(reward_ids=rewards), fields, back)
-    if wanted.is_whole:
-        return Chosen(Selection(campaign_id=campaign.pk), fields, back)
-    return Chosen(Selection(reward_ids=list(free_rewards(wanted).values_list("pk", flat=True))), fields, back)
+    return Chosen(Selection(due=wanted), fields, back)
 
 
 def _rows(keys: Iterable[str]) -> list[tuple[UUID, str]]:

@@ -23,9 +23,8 @@ from referral_rocket.kit.ids import uuid7
 from referral_rocket.kit.nudges import nudge
 from rewards.errors import ConnectionRequired, InvalidReward, RewardsError, UnknownRewards
 from rewards.models import RewardBatch
-from rewards.selectors import issued_sums
-from rewards.services.batches import Plan, batch_create, batch_plan
-from rewards.states import ItemOutcome, WaitingFor
+from rewards.services.batches import batch_create
+from rewards.services.selecting import Plan, batch_plan
 from rewards.tasks import run_batches
 
 # So many rewards are listed in a preview; the totals are of all.
@@ -114,7 +113,7 @@ def _issue(request: Any, line: MenuLine, wanted: Chosen, preview: Preview, form:
     by_hand = line.choice.method == MANUAL
     try:
         with transaction.atomic():
-            batch_create(
+            batch = batch_create(
                 organization=request.organization,
                 method=line.choice.method,
                 connection_id=line.choice.connection.pk if line.choice.connection else None,
@@ -125,7 +124,7 @@ def _issue(request: Any, line: MenuLine, wanted: Chosen, preview: Preview, form:
                 reference=form.cleaned_data["reference"] if by_hand else "",
                 batch_id=preview.batch_id,
             )
-            _check_unchanged(preview)
+            _check_unchanged(batch, preview)
     except IntegrityError:
         # The same preview was sent twice at once, and the other one was first.
         return redirect(to(request, "batch", preview.batch_id))
@@ -137,10 +136,9 @@ def _issue(request: Any, line: MenuLine, wanted: Chosen, preview: Preview, form:
     return redirect(to(request, "batch", preview.batch_id))
 
 
-def _check_unchanged(preview: Preview) -> None:
+def _check_unchanged(batch: RewardBatch, preview: Preview) -> None:
     """Nothing is issued that wasn't shown: raises ChangedMeanwhile, which takes the new batch back."""
-    batch = RewardBatch.objects.get(pk=preview.batch_id)
-    if issued_sums(batch, [ItemOutcome.QUEUED]) != list(preview.totals):
+    if [tuple(total) for total in batch.asked] != list(preview.totals):
         raise ChangedMeanwhile
 
 
@@ -182,7 +180,7 @@ def _show(
         "count": sum(number for _, number, _ in totals),
         "notes": _notes(plan, line) if plan else [],
         "listed": plan.items[:LISTED] if plan else [],
-        "unlisted": max(0, len(plan.items) - LISTED) if plan else 0,
+        "unlisted": max(0, plan.number - LISTED) if plan else 0,
         "preview": Preview(uuid7(), totals).token(request, line),
         "by_hand": line.choice.method == MANUAL,
         "typed": _moves_money(request, line),
@@ -195,17 +193,15 @@ def _show(
 
 def _notes(plan: Plan, line: MenuLine) -> list[str]:
     """What a person should know before anything is sent, in sentences."""
-    free = [item.reward for item in plan.items if item.code is None]
     notes = [f"{_rewards(number)} left out: {_PROBLEMS[code]}." for code, number in plan.problems]
-    waiting = sum(reward.waiting_for == WaitingFor.RECIPIENT for reward in free)
-    if waiting and line.choice.connection is not None:
+    if plan.waiting and line.choice.connection is not None:
         notes.append(
-            f"{_rewards(waiting)} couldn't be sent before: the provider didn't find the person. Without a change there or"
-            " on the participant's page, that will happen again."
+            f"{_rewards(plan.waiting)} couldn't be sent before: the provider didn't find the person. Without a change"
+            " there or on the participant's page, that will happen again."
         )
-    others = sorted({reward.fulfilment_method for reward in free} - {line.choice.method})
+    others = sorted(set(plan.by_method) - {line.choice.method})
     if others:
-        number = sum(reward.fulfilment_method != line.choice.method for reward in free)
+        number = sum(plan.by_method[method] for method in others)
         names = " and ".join(method_name(method) for method in others)
         notes.append(f"{_rewards(number)} meant to be issued another way ({names}): here, this way is used instead.")
     return notes

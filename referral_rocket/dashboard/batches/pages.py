@@ -27,7 +27,7 @@ from rewards.errors import (
     SamePerson,
 )
 from rewards.models import BatchItem, RewardBatch
-from rewards.selectors import batch_counts, batches, issued_sums, items_of, reasons_for_no
+from rewards.selectors import batch_counts, batches, issued_sums, items_of, reasons_for_no, to_freeze
 from rewards.services.batches import batch_approve, batch_cancel
 from rewards.services.files import batch_file, batch_results
 from rewards.services.queueing import NotQueueable, queued_among, reward_queue, reward_unqueue
@@ -71,8 +71,9 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
     )
     not_rewarded = page_by_id(request, items_of(shown, _NOT_REWARDED), newest_first=False)
     queued = queued_among([item.reward_id for item in not_rewarded.rows])
+    progress = _progress(shown)
     context = {
-        **_progress(shown),
+        **progress,
         "actor": actor_names([shown.actor])[shown.actor],
         "rewarded": rewarded,
         "not_rewarded": not_rewarded,
@@ -83,7 +84,7 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
             (code, text, number, step_of_reason(out, code)) for out, code, text, number in reasons_for_no(shown)
         ],
         "sums": issued_sums(shown, [ItemOutcome.SUCCEEDED]),
-        "asked": issued_sums(shown, [ItemOutcome.QUEUED]),
+        "asked": shown.asked if progress["preparing"] else issued_sums(shown, [ItemOutcome.QUEUED]),
         "own": shown.actor == request.actor or shown.person_id == request.user.pk,
         "again": _again(shown),
         "credit": _again(shown, CREDIT),
@@ -96,8 +97,9 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
 def batch_progress(request: Any, batch_id: UUID) -> HttpResponse:
     """The fragment that a running batch's page asks for each second; at the end it asks for the whole page."""
     shown = get_object_or_404(batches(), pk=batch_id)
-    response = render(request, "batches/progress.html", _progress(shown))
-    if shown.status not in _RUNNING:
+    progress = _progress(shown)
+    response = render(request, "batches/progress.html", progress)
+    if not progress["moves"]:
         response["HX-Refresh"] = "true"
     return response
 
@@ -190,12 +192,18 @@ def batch_upload(request: Any, batch_id: UUID) -> HttpResponse:
 
 def _progress(shown: RewardBatch) -> dict[str, Any]:
     counts = batch_counts([shown])[shown.pk]
+    preparing, running = to_freeze([shown]).get(shown.pk, 0), shown.status in _RUNNING
+    by_file = file_of(shown.method) is not None
     return {
         "batch": shown,
         "counts": counts,
-        "running": shown.status in _RUNNING,
+        "preparing": preparing,
+        "prepared": counts["total"] - preparing,
+        # Whether it goes on by itself: then the page asks again.
+        "moves": bool(preparing) or (running and not by_file),
+        "running": running,
         "awaits": shown.status == BatchStatus.AWAITING_APPROVAL,
-        "by_file": file_of(shown.method) is not None,
+        "by_file": by_file,
         "done": counts["total"] - counts["queued"],
         "no_count": counts["failed"] + counts["unknown"] + counts["waiting"],
         "method": method_name(shown.method),

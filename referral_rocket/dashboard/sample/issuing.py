@@ -15,11 +15,13 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.dashboard.sample.recipes import MANUAL
 from referral_rocket.kit import clock
 from rewards.models import BatchItem, IssueAttempt, RewardBatch
-from rewards.services.batches import Selection, batch_create, finish_if_done
+from rewards.services.batches import batch_create
 from rewards.services.claims import claims_close
 from rewards.services.conclusions import Answer, Answered
 from rewards.services.door import Move, rewards_move
+from rewards.services.finishing import finish_if_done
 from rewards.services.outcomes import answers_write
+from rewards.services.selecting import Selection
 from rewards.states import ItemOutcome, RewardStatus
 
 _NOT_FOUND = "Stripe has no customer with this e-mail address. Create one in Stripe, or choose another method."
@@ -45,6 +47,7 @@ def batch_of_the_past(
         method=method,
         selection=selection,
         actor=actor,
+        at_once=True,
         note="Transferred with this week's payouts" if method == MANUAL else "",
         reference=f"PAY-{clock.wall():%Y%m%d}" if method == MANUAL else "",
     )

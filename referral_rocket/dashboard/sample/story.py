@@ -25,10 +25,10 @@ from referral_rocket.dashboard.sample.plot import STRIPE, Burst, Buying, Clickin
 from referral_rocket.dashboard.sample.recipes import Recipe
 from referral_rocket.kit import clock
 from rewards.models import Reward
-from rewards.services.batches import Selection
 from rewards.services.confirming import reward_approve, reward_reject
 from rewards.services.earning import EventReport, events_record
 from rewards.services.releasing import release
+from rewards.services.selecting import Selection
 from rewards.states import RewardStatus, WaitingFor
 from webhooks.inbound import dispatch
 from webhooks.inbound.models import InboundEvent

@@ -11,9 +11,9 @@ from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
 from rewards.errors import BeingIssued, InvalidRewardTransition
 from rewards.models import Claim, Reward
-from rewards.services.batches import Selection, batch_plan
 from rewards.services.confirming import reward_cancel, reward_confirm
 from rewards.services.reversing import transaction_reverse
+from rewards.services.selecting import Selection, batch_plan
 from tests import factories
 from tests.concurrency import at_once
 from webhooks.outbound import claiming
