@@ -391,7 +391,7 @@ def _how_much(rule: RuleTerms | RewardRule, currency: str, locale: str) -> str:
     steps = []
     for tier in sorted(rule.tiers or [], key=lambda tier: tier["from_referrals"]):
         much = format_money(tier["amount"], currency, locale) if tier.get("amount") else percent(Decimal(tier["rate"]))
-        steps.append(f"{much} from {tier['from_referrals']} referrals")
+        steps.append(f"{much} from the {_ordinal(tier['from_referrals'])} referral on")
     return f"{' and '.join(steps)} for" if steps else "nothing for"
 
 

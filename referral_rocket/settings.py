@@ -146,6 +146,15 @@ ACCOUNT_ADAPTER = "referral_rocket.dashboard.sign_in.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "referral_rocket.dashboard.sign_in.SignupForm"
+ACCOUNT_FORMS = {
+    "login": "referral_rocket.dashboard.entry_forms.LoginForm",
+    "signup": "referral_rocket.dashboard.entry_forms.SignupForm",
+    "add_email": "referral_rocket.dashboard.entry_forms.AddEmailForm",
+    "change_password": "referral_rocket.dashboard.entry_forms.ChangePasswordForm",
+    "reset_password": "referral_rocket.dashboard.entry_forms.ResetPasswordForm",
+    "reset_password_from_key": "referral_rocket.dashboard.entry_forms.ResetPasswordKeyForm",
+    "reauthenticate": "referral_rocket.dashboard.entry_forms.ReauthenticateForm",
+}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False

@@ -9,6 +9,7 @@ import { listenForPalette } from "./palette.js";
 import { listenForPanel } from "./panel.js";
 import { listenForExpanders } from "./expanders.js";
 import { listenForSelections, refreshSelections } from "./selections.js";
+import { showCurrentTab } from "./tabs.js";
 import { listenForTheme } from "./theme.js";
 import { showTimes } from "./times.js";
 import { listenForToasts, showToast } from "./toasts.js";
@@ -46,6 +47,7 @@ function dress(root) {
   showTimes(root);
   mountCharts(root);
   refreshSelections();
+  showCurrentTab(root);
 }
 
 document.addEventListener("DOMContentLoaded", () => {

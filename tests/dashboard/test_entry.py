@@ -169,3 +169,8 @@ def test_totp_secrets_are_encrypted() -> None:
     stored = adapter.encrypt("JBSWY3DPEHPK3PXP")
     assert "JBSWY3DPEHPK3PXP" not in stored
     assert adapter.decrypt(stored) == "JBSWY3DPEHPK3PXP"
+
+
+def test_its_forms_speak_as_the_other_pages(client: Client) -> None:
+    page = client.get(reverse("account_login")).content.decode()
+    assert "E-mail</label>" in page and "placeholder" not in page
