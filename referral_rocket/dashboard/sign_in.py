@@ -20,9 +20,26 @@ INVITATION_KEY = "invitation"
 class AccountAdapter(DefaultAccountAdapter):
     """allauth's own ways; its addresses come from the settings, where `home` sends everybody on."""
 
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "email_password_mismatch": "No account has this e-mail address with this password. Check both, or ask for a new "
+        "password.",
+        "duplicate_email": "This address is yours already.",
+        "email_taken": "This e-mail address has an account already. Sign in with it.",
+        "cannot_remove_primary_email": "The primary address stays. Make another one primary first.",
+        "unverified_primary_email": "Only a confirmed address can be the primary one. Have the link sent again.",
+        "incorrect_password": "That isn't your password.",
+        "too_many_login_attempts": "Too many attempts. Wait some minutes, or ask for a new password.",
+    }
+
 
 class MfaAdapter(DefaultMFAAdapter):
     """Keeps TOTP secrets and recovery seeds encrypted with ENCRYPTION_KEYS."""
+
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "unverified_email": "Confirm your e-mail address first. Under “E-mail addresses” the link can be sent again.",
+        "add_email_blocked": "Two-factor sign-in is on. Turn it off to add an address.",
+        "incorrect_code": "This code is wrong or has run out. Take the one that the app shows now.",
+    }
 
     def encrypt(self, text: str) -> str:
         return encryption.encrypt(text)
