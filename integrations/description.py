@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from integrations.base import Access, AccountCheck, Fact, FileFormat, InboundAdapter, PastMessage, PayoutAdapter
+from integrations.privacy import ReadsPrivacy
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ class Provider:
     # `integrations.errors`. None where a provider's past can't be listed.
     payments_since: Callable[[Access, datetime], Iterator[PastMessage]] | None = None
     completion: Completion | None = None
+    # Where the provider's webhooks also ask to forget people, or to say what is kept of them.
+    privacy: ReadsPrivacy | None = None
     # The credential that webhooks are verified with, where there is one. It is kept as a webhook secret is: with an
     # overlap when it is replaced, and beyond disconnecting.
     signing_credential: str | None = None

@@ -126,6 +126,11 @@ def door_of(*, provider: str, connection_id: UUID) -> Door | None:
         )
 
 
+def accepted_secrets(connection: Connection, now: datetime) -> tuple[str, ...]:
+    """What the connection's webhooks are verified with at a wall time."""
+    return tuple(secret for secret, until in _secrets(connection.webhook_secrets) if until is None or now < until)
+
+
 def _secrets(stored: Mapping[str, Any]) -> tuple[tuple[str, datetime | None], ...]:
     found: list[tuple[str, datetime | None]] = []
     if stored.get("current"):

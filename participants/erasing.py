@@ -4,15 +4,20 @@
 """
 
 import secrets
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
 
+from integrations.models import Connection
+from integrations.registry import provider_of
+from participants.attribution import InvalidEmail, email_key
 from participants.models import (
     Customer,
     Erasure,
     ErasureKey,
+    Forgetting,
     Participant,
     Payment,
     ProviderCustomer,
@@ -39,7 +44,8 @@ def customer_lock(customer_id: UUID) -> Customer:
 def identity_erase(*, organization: Organization, customer: Customer, actor: str) -> Erasure:
     """Empty everything by which the customer, held by `customer_lock`, could be known; at once and for good.
 
-    What an issuing under way needs to end is kept with the Erasure, encrypted, until it has ended.
+    What an issuing under way needs to end is kept with the Erasure, encrypted, until it has ended; what payment systems
+    told of them is emptied by a sweep (`traces_forget`).
     """
     links = ProviderCustomer.objects.filter(customer=customer)
     provider_ids = dict(links.values_list("provider", "provider_id"))
@@ -51,6 +57,7 @@ def identity_erase(*, organization: Organization, customer: Customer, actor: str
         actor=actor,
         requested_at=now,
     )
+    _trace(organization, customer, provider_ids)
     theirs = Q(customer=customer) | Q(provider_customer_id__in=provider_ids.values(), customer__isnull=True)
     Payment.objects.filter(theirs).update(email=None, provider_customer_id=None, metadata={})
     QualifyingEvent.objects.filter(participant__customer=customer).update(metadata={})
@@ -65,6 +72,65 @@ def identity_erase(*, organization: Organization, customer: Customer, actor: str
     customer.erased_at = clock.now(organization)
     customer.save()
     return erasure
+
+
+def _trace(organization: Organization, customer: Customer, provider_ids: Mapping[str, str]) -> None:
+    """Also by what their payments said of them, unless it is what somebody else here is known by."""
+    emails = {customer.email_key, *([customer.email] if customer.email else [])}
+    ids = {(key, found) for key, found in provider_ids.items()}
+    told = Payment.objects.filter(customer=customer).values_list(
+        "email", "provider_customer_id", "connection__provider"
+    )
+    for email, known_as, provider in told.distinct():
+        emails |= {email} if email else set()
+        ids |= {(provider_of(provider).person_key, known_as)} if known_as else set()
+    keys = _keys(emails)
+    keys -= set(Customer.objects.filter(email_key__in=keys).exclude(pk=customer.pk).values_list("email_key", flat=True))
+    others = ProviderCustomer.objects.filter(provider_id__in=[found for _, found in ids]).exclude(customer=customer)
+    by_key: dict[str, list[str]] = {}
+    for key, found in sorted(ids - set(others.values_list("provider", "provider_id"))):
+        by_key.setdefault(key, []).append(found)
+    traces_forget(organization=organization, emails=keys, ids=by_key)
+
+
+def traces_forget(*, organization: Organization, emails: Iterable[str], ids: Mapping[str, Iterable[str]]) -> Forgetting:
+    """Have emptied what payment systems told of whoever has these addresses, or these ids at providers (by person_key)."""
+    marks = {"emails": sorted(_keys(emails)), "ids": {key: list(found) for key, found in ids.items()}}
+    return Forgetting.objects.create(organization=organization, marks=marks, requested_at=clock.wall())
+
+
+def everything_forget(*, organization: Organization, connection: Connection) -> Forgetting:
+    """Have emptied all that a connection told."""
+    return Forgetting.objects.create(
+        organization=organization, marks={"all_of": str(connection.pk)}, requested_at=clock.wall()
+    )
+
+
+def account_forget(*, organization: Organization, connection: Connection) -> int:
+    """Empty what a connection's payments say of people, and their ids at its provider; of how many participants' payments.
+
+    The people themselves stay: the organization has them, from wherever else they are known.
+    """
+    payments = Payment.objects.filter(connection=connection)
+    known_as = list(
+        payments.filter(provider_customer_id__isnull=False).values_list("provider_customer_id", flat=True).distinct()
+    )
+    key = provider_of(connection.provider).person_key
+    ProviderCustomer.objects.filter(provider=key, provider_id__in=known_as).delete()
+    people: int = payments.filter(customer__isnull=False).values("customer").distinct().count()
+    payments.update(email=None, provider_customer_id=None, metadata={})
+    return people
+
+
+def _keys(emails: Iterable[str]) -> set[str]:
+    keys = set()
+    for email in emails:
+        try:
+            keys.add(email_key(email))
+        except InvalidEmail:
+            # What is no address by our rules may still be what a payment system has.
+            keys.add(email.strip().lower())
+    return keys
 
 
 def was_erased(organization: Organization, key: str) -> bool:

@@ -97,6 +97,27 @@ class Erasure(TenantModel):
         ]
 
 
+class Forgetting(TenantModel):
+    """What is still to be emptied of what payment systems told of somebody: stored bodies, payments of nobody.
+
+    `marks` (encrypted, emptied with `finished_at`) is what to look for: `{"emails": [keys], "ids": {person_key: [ids]}}`, or
+    `{"all_of": connection}` for everything that a connection told. A sweep (webhooks.inbound.forgetting) looks through
+    what was there at `requested_at`, page by page; `events_seen` and `payments_seen` are the last keys that it has done.
+    """
+
+    marks = EncryptedJSONField(null=True)
+    events_seen = models.UUIDField(null=True)
+    payments_seen = models.UUIDField(null=True)
+    emptied = models.PositiveIntegerField(default=0)
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["requested_at"], condition=Q(finished_at__isnull=True), name="forgetting_unfinished")
+        ]
+
+
 class Participant(TenantModel):
     """A customer in a campaign, with a referral code that is unique across the installation.
 
@@ -202,6 +223,12 @@ class Payment(TenantModel):
                 fields=["connection", "provider_customer_id", "occurred_at"], name="payment_of_provider_customer"
             ),
             models.Index(fields=["customer", "-occurred_at"], name="payment_of_customer"),
+            # What the sweep of forgettings goes through: addresses of people who take part in nothing here.
+            models.Index(
+                fields=["organization", "id"],
+                condition=Q(customer__isnull=True, email__isnull=False),
+                name="payment_of_nobody",
+            ),
         ]
 
 

@@ -28,6 +28,7 @@ app.conf.beat_schedule = {
     "outbox": _every("referral_rocket.activity.tasks.hand_on", 5),
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "inbound-completions": _every("webhooks.inbound.tasks.complete", 20),
+    "inbound-forgettings": _every("webhooks.inbound.tasks.forget", 60),
     "backfills": _every("webhooks.inbound.tasks.backfill", 10),
     "automatic": _every("rewards.tasks.issue_automatically", 60),
     "deductions": _every("rewards.tasks.take_back_deductions", 60),

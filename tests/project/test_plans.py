@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from integrations.base import PaymentSeen, Reference
-from participants.models import Customer, Participant, Payment, ProviderCustomer, QualifyingEvent
+from participants.models import Customer, Forgetting, Participant, Payment, ProviderCustomer, QualifyingEvent
 from participants.payments import Ledger
 from participants.selectors import (
     customer_by_email,
@@ -42,7 +42,7 @@ from rewards.services.selecting import Selection, batch_plan, selected
 from rewards.services.standing import Scene, load
 from rewards.states import OPEN_STATUSES
 from tests.project.crowd import BIG, gather
-from webhooks.inbound import backfilling, completing, dispatch
+from webhooks.inbound import backfilling, completing, dispatch, forgetting
 from webhooks.inbound.models import Backfill, InboundEvent
 
 # A million rows on a busy machine take their time.
@@ -184,6 +184,12 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         ),
         "events of a backfill": lambda: backfilling.progress([Backfill(pk=link.pk)]),
         "inbound events to work off": lambda: dispatch._claim(100),
+        "inbound events to look through": lambda: forgetting._events_page(
+            Forgetting(requested_at=wall(), events_seen=event.pk), forgetting._Marks.of({"emails": ["x@example.com"]})
+        ),
+        "payments to look through": lambda: forgetting._payments_page(
+            Forgetting(payments_seen=event.pk), forgetting._Marks.of({"emails": ["x@example.com"]})
+        ),
     }
 
 
@@ -195,6 +201,7 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "sweep of backfills": backfilling._claim,
         "sweep of what webhooks left out": completing._claim,
         "sweep of batches": next_lane,
+        "sweep of forgettings": forgetting.run,
         "sweep of erasures": erasing.erasures_finish_everywhere,
         "sweep of holding periods": lambda: release(organization=organization),
     }

@@ -3,14 +3,16 @@
 One organization at a time is worked on by one worker (an advisory lock that ends with the transaction), up to 100
 events in one transaction: killed before its commit, the events are still waiting, and the next sweep takes them;
 after it, all that they caused is there. If the transaction fails, its events are worked on one by one, so that a bad
-event stops only itself: it is tried again with growing pauses, then marked FAILED for a person to see.
+event stops only itself: it is tried again with growing pauses, then marked FAILED for a person to see. Messages about
+privacy are carried out one by one, after the others of their claim (privacy.py).
 """
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -41,6 +43,7 @@ from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
 from rewards.services.paying import PaymentReversed, payments_count
 from rewards.services.payouts import payouts_changed
+from webhooks.inbound import privacy
 from webhooks.inbound.listing import LISTED, facts_of
 from webhooks.inbound.models import InboundEvent, InboundStatus
 
@@ -89,11 +92,46 @@ def _work_off(organization: Organization) -> int | None:
             if not _lock(organization):
                 return None
             events = _claim(CLAIM)
-            process(organization, events)
-            return len(events)
+            apart = [event for event in events if privacy.reader_of(event) is not None]
+            process(organization, [event for event in events if event not in apart])
+        return len(events) - len(apart) + sum(_by_itself(organization, event) for event in apart)
     except Exception:
         log.exception("inbound_claim_failed", organization=str(organization.pk))
     return _one_by_one(organization)
+
+
+def _by_itself(organization: Organization, event: InboundEvent) -> int:
+    """A message about privacy, in a transaction of its own; whether it was dealt with now."""
+    failure = None
+    try:
+        privacy.pass_on(event)
+    except Exception as error:
+        log.exception("inbound_event_failed", inbound_event=str(event.pk))
+        failure = error
+    with tenant(organization):
+        if not _lock(organization):
+            return 0
+        held = (
+            InboundEvent.objects.select_for_update(of=("self",))
+            .select_related("connection")
+            .filter(pk=event.pk, status=InboundStatus.RECEIVED)
+            .first()
+        )
+        if held is not None and failure is not None:
+            _put_off(held, failure)
+        elif held is not None:
+            _carry_out(held, partial(privacy.carry_out, organization, held))
+    return 1
+
+
+def _carry_out(event: InboundEvent, work: Callable[[], None]) -> None:
+    """In a savepoint, so that what goes wrong with one event is on record with it."""
+    try:
+        with transaction.atomic():
+            work()
+    except Exception as error:
+        log.exception("inbound_event_failed", inbound_event=str(event.pk))
+        _put_off(event, error)
 
 
 def _lock(organization: Organization) -> bool:
@@ -126,12 +164,10 @@ def _one_by_one(organization: Organization) -> int | None:
             events = _claim(1)
             if not events:
                 return done
-            try:
-                with transaction.atomic():
-                    process(organization, events)
-            except Exception as error:
-                log.exception("inbound_event_failed", inbound_event=str(events[0].pk))
-                _put_off(events[0], error)
+            if privacy.reader_of(events[0]) is None:
+                _carry_out(events[0], partial(process, organization, events))
+        if privacy.reader_of(events[0]) is not None:
+            _by_itself(organization, events[0])
     return CLAIM
 
 
@@ -165,6 +201,8 @@ class _Reading:
 
 def process(organization: Organization, events: Sequence[InboundEvent]) -> None:
     """All messages are put together first, then the payments are counted: a code in the last message counts too."""
+    if not events:
+        return
     readings = [_read(organization, event) for event in events]
     ledger, reversals = _put_together(organization, readings)
     touched = {payment.pk: ledger.payment_of(payment) for reading in readings for payment in reading.payments}

@@ -66,7 +66,10 @@ class Backfill(TenantModel):
 
 
 class InboundEvent(TenantModel):
-    """One event of a provider, once per provider event id, with its raw body."""
+    """One event of a provider, once per provider event id, with its raw body.
+
+    The body is emptied when somebody whom it names is erased (forgetting.py); `body_hash`, its SHA-256 in hex, is set then.
+    """
 
     connection = models.ForeignKey(
         "integrations.Connection", on_delete=models.PROTECT, related_name="inbound_events", db_constraint=False
@@ -75,6 +78,7 @@ class InboundEvent(TenantModel):
     event_type = models.CharField(max_length=120)
     livemode = models.BooleanField(null=True)
     body = models.BinaryField()
+    body_hash = models.CharField(max_length=64, null=True, db_collation="C")
     received_at = models.DateTimeField()
     status = models.CharField(max_length=9, choices=InboundStatus, default=InboundStatus.RECEIVED)
     reason = models.CharField(max_length=500, blank=True)

@@ -26,6 +26,8 @@ def inbound_replay(*, organization: Organization, event: InboundEvent, actor: st
     second one waits for the first one's row and then finds it waiting. Raises NotReplayable.
     """
     held = InboundEvent.objects.select_for_update(of=("self",)).get(pk=event.pk)
+    if held.body_hash is not None:
+        raise NotReplayable("What it said was emptied when the person whom it names was erased.")
     if held.status not in REPLAYABLE:
         raise NotReplayable("Only events that failed or were ignored can be replayed.")
     before, held.status = held.status, InboundStatus.RECEIVED

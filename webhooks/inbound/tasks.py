@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from webhooks.inbound import backfilling, completing, dispatch
+from webhooks.inbound import backfilling, completing, dispatch, forgetting
 
 
 @shared_task
@@ -21,3 +21,9 @@ def backfill() -> int:
 def complete() -> int:
     """Ask providers for what their webhooks left out."""
     return completing.run()
+
+
+@shared_task
+def forget() -> int:
+    """Empty what was stored of people who were erased."""
+    return forgetting.run()

@@ -6,6 +6,7 @@ from integrations.providers.shopify.account import check
 from integrations.providers.shopify.discount import ShopifyDiscount
 from integrations.providers.shopify.gift_card import ShopifyGiftCard
 from integrations.providers.shopify.inbound import READERS, ShopifyPayments
+from integrations.providers.shopify.privacy import TOPICS, ShopifyPrivacy
 from integrations.providers.shopify.subscriptions import subscribe
 
 PROVIDER = Provider(
@@ -30,7 +31,7 @@ PROVIDER = Provider(
     signing_label=None,
     signing_help=words.SIGNING_HELP,
     check_webhook_secret=keys.check_webhook_secret,
-    webhook_events=tuple(READERS),
+    webhook_events=(*READERS, *TOPICS),
     person_key="shopify",
     # Shopify counts points and not requests: points.py.
     requests_per_second={},
@@ -43,4 +44,5 @@ PROVIDER = Provider(
         pending=install.CODE,
     ),
     subscribe=subscribe,
+    privacy=ShopifyPrivacy(),
 )

@@ -6,9 +6,8 @@ from integrations.base import Access
 from integrations.errors import ConnectionNeedsAttention, ProviderRejected
 from integrations.providers.shopify import queries, words
 from integrations.providers.shopify.client import Conversation
+from integrations.providers.shopify.privacy import TOPICS
 
-# Subscribed to in the app's own settings at Shopify, and by no call.
-_OF_THE_APP = frozenset({"customers/redact", "customers/data_request", "shop/redact"})
 _PAGE = 100
 
 
@@ -17,7 +16,8 @@ def subscribe(access: Access, address: str, topics: Sequence[str]) -> None:
 
     Raises ProviderRejected where Shopify doesn't take the address.
     """
-    wanted = {topic.replace("/", "_").upper(): topic for topic in topics if topic not in _OF_THE_APP}
+    # The compliance topics are subscribed to in the app's own settings at Shopify, and by no call.
+    wanted = {topic.replace("/", "_").upper(): topic for topic in topics if topic not in TOPICS}
     if not wanted:
         return
     talk = Conversation(access)
