@@ -16,6 +16,7 @@ from participants.selectors import customer_by_email
 from participants.services import participant_join, participant_refer, provider_customer_link
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
+from referral_rocket.kit.rows import rows_update
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def payments_attribute(
         if (payment.customer_id, payment.attributed_by) != before:
             changed.append(payment)
     if changed:
-        Payment.objects.bulk_update(changed, ["customer", "attributed_by"])
+        rows_update(changed, ["customer", "attributed_by"])
     _learn_ids(organization, payments, people)
     of_customer: dict[UUID, list[Participant]] = defaultdict(list)
     customers = {payment.customer_id for payment in payments if payment.customer_id}

@@ -341,8 +341,9 @@ class Reversal(TenantModel):
     """A refund or dispute of a payment, or of what the API reported as a transaction of one campaign.
 
     It may be known before what it reverses: then nothing but these keys ties it to what comes later. `amount` null is
-    all of it. `cumulative`: the amount is everything refunded up to `occurred_at`, not this refund alone. `undone_with`
-    names the hand-made event that it was of when that was undone: it says nothing about what gets the transaction id next.
+    all of it; `currency` null is the payment's, and one in another currency counts for nothing. `cumulative`: the amount
+    is everything refunded up to `occurred_at`, not this refund alone. `undone_with` names the hand-made event that it was
+    of when that was undone: it says nothing about what gets the transaction id next.
     """
 
     payment = models.ForeignKey(
@@ -359,6 +360,7 @@ class Reversal(TenantModel):
     kind = models.CharField(max_length=7, choices=ReversalKind)
     status = models.CharField(max_length=6, choices=ReversalStatus)
     amount = models.BigIntegerField(null=True)
+    currency = models.CharField(max_length=3, null=True)
     cumulative = models.BooleanField(default=False)
     occurred_at = models.DateTimeField()
     actor = models.CharField(max_length=80)

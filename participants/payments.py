@@ -15,6 +15,7 @@ from participants.attribution import normalised_code
 from participants.models import Payment, PaymentReference
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
+from referral_rocket.kit.rows import rows_update
 
 # providers.md: until a message joins them, an intent and an invoice of the same customer, currency and amount within a
 # day are taken for one payment.
@@ -54,6 +55,8 @@ class Ledger:
     _new: list[Payment] = field(default_factory=list)
     _changed: dict[UUID, Payment] = field(default_factory=dict)
     _new_references: list[PaymentReference] = field(default_factory=list)
+    # What the touched rows were like before, to write only those that a message added to.
+    _before: dict[UUID, list[object]] = field(default_factory=dict)
 
     def load(
         self, connections: Iterable[Connection], told: Iterable[PaymentSeen], references: Iterable[Reference]
@@ -93,6 +96,7 @@ class Ledger:
         """Find or make the payment of a message and add what the message knows."""
         found = self._by_references(connection, fact.references)
         payment = found[0] if found else self._twin(connection, fact) or self._make(connection)
+        self._before.setdefault(payment.pk, _told(payment))
         _add(payment, fact)
         self._candidates.append(payment)
         self._gather(payment, found[1:], fact.references)
@@ -115,9 +119,13 @@ class Ledger:
         """Write what is new or changed: at most three statements, and two for each pair that proved to be one."""
         Payment.objects.bulk_create(self._new)
         new = {payment.pk for payment in self._new}
-        changed = [payment for payment in self._changed.values() if payment.pk not in new]
+        changed = [
+            payment
+            for payment in self._changed.values()
+            if payment.pk not in new and self._before.get(payment.pk) != _told(payment)
+        ]
         if changed:
-            Payment.objects.bulk_update(changed, [*_TOLD, "same_as"])
+            rows_update(changed, [*_TOLD, "same_as"])
         for older, younger in self.absorbed:
             PaymentReference.objects.filter(payment=younger).update(payment=older)
         PaymentReference.objects.bulk_create(self._new_references, ignore_conflicts=True)
@@ -156,6 +164,7 @@ class Ledger:
 
     def _gather(self, payment: Payment, others: Sequence[Payment], references: Iterable[Reference]) -> None:
         """Put every id under the oldest payment; the younger rows point to it from now on."""
+        self._before.setdefault(payment.pk, _told(payment))
         for other in others:
             other.same_as = payment
             self._changed[other.pk] = other
@@ -183,6 +192,10 @@ class Ledger:
                 value=reference.value,
             )
         )
+
+
+def _told(payment: Payment) -> list[object]:
+    return [payment.same_as_id, *(getattr(payment, name) for name in _TOLD)]
 
 
 def _alike(payment: Payment, connection: Connection, fact: PaymentSeen) -> bool:

@@ -50,5 +50,10 @@ class Migration(migrations.Migration):
                 name="payment_of_nobody",
             ),
         ),
+        migrations.AddField(
+            model_name="reversal",
+            name="currency",
+            field=models.CharField(max_length=3, null=True),
+        ),
         TenantTable("participants_forgetting"),
     ]

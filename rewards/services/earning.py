@@ -24,7 +24,7 @@ from rewards.errors import EventRefused, RewardsError, TransactionConflict
 from rewards.models import Decision, Reward
 from rewards.services.door import totals_last
 from rewards.services.judging import NOT_ACTIVE, EventReport, EventResult, Judge
-from rewards.services.reversing import event_settle, transactions_lock
+from rewards.services.reversing import events_settle, transactions_lock
 
 __all__ = [
     "DUPLICATE",
@@ -148,11 +148,15 @@ def _under_their_events_ids(reports: Sequence[EventReport]) -> list[EventReport]
 def _settle_what_is_reversed(organization: Organization, results: Iterable[EventResult], actor: str) -> None:
     """Refunds and disputes that came before their payment count now."""
     by_event = {result.event.pk: result for result in results}
-    for event_id in events_with_reversals([result.event for result in by_event.values()]):
-        result = by_event[event_id]
-        event_settle(organization=organization, event=result.event, actor=actor)
-        result.event.refresh_from_db(fields=["net_amount"])
-        result.rewards = decisions_and_rewards([event_id])[1][event_id]
+    reversed_ones = events_with_reversals([result.event for result in by_event.values()])
+    if not reversed_ones:
+        return
+    events_settle(organization=organization, event_ids=reversed_ones, actor=actor)
+    nets = dict(QualifyingEvent.objects.filter(pk__in=reversed_ones).values_list("pk", "net_amount"))
+    rewards = decisions_and_rewards(list(reversed_ones))[1]
+    for event_id, net in nets.items():
+        by_event[event_id].event.net_amount = net
+        by_event[event_id].rewards = rewards[event_id]
 
 
 def _undone_meanwhile() -> RewardsError:

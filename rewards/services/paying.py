@@ -13,7 +13,7 @@ from django.db import transaction
 
 from participants.attributing import payments_attribute
 from participants.models import Attribution, Participant, Payment, QualifyingEvent
-from participants.reversals import ReversalReport, reversal_store
+from participants.reversals import ReversalReport, reversals_store
 from referral_rocket.accounts.models import Organization
 from rewards.errors import EventRefused, RewardsError
 from rewards.services.door import totals_last
@@ -43,8 +43,9 @@ def payments_count(
     """
     with totals_last(organization):
         recognised = payments_recognise(organization=organization, payments=payments)
-        for each in reversals:
-            reversal_store(organization=organization, report=each.report, actor=ACTOR, payment=each.payment)
+        reversals_store(
+            organization=organization, reports=[(each.payment, each.report) for each in reversals], actor=ACTOR
+        )
         said = _record(organization, payments, recognised)
         payments_settle(organization=organization, payments=payments, actor=ACTOR, recognised=recognised.undone)
     return said

@@ -27,7 +27,7 @@ from referral_rocket.kit import clock
 from rewards.models import Decision, Reward
 from tests import factories
 from tests.rewards.books import assert_books_agree
-from tests.webhooks.stored import store
+from tests.webhooks.stored import store_all
 from webhooks.inbound import dispatch, door, tasks
 from webhooks.inbound.models import InboundEvent
 
@@ -317,21 +317,34 @@ class InboundCases:
             assert QualifyingEvent.objects.count() == 0
             assert not InboundEvent.objects.exclude(status="IGNORED").exists()
 
-    # 1,200 events: some 25 s of work.
+    def test_a_refund_in_another_currency_takes_nothing_and_says_so(
+        self, organization: Organization, link: Connection, friend: Participant
+    ) -> None:
+        refund = self.teller.refunded("pay_1", "re_1", 2000)
+        foreign = json.loads(refund.body.replace(b'"USD"', b'"EUR"').replace(b'"usd"', b'"eur"'))
+        assert foreign != json.loads(refund.body)
+
+        self.tell(link, self.teller.paid("pay_1"), Message(foreign, refund.event_id, refund.type))
+
+        assert self.owed(organization) == [(12000, 1200)]
+        with tenant(organization):
+            event = InboundEvent.objects.latest("pk")
+            assert (event.status, "is in EUR, another currency than its payment" in event.reason) == ("FAILED", True)
+
+    # 2,400 events: some 10 s of work.
     @pytest.mark.timeout(900)
     def test_every_order_of_what_happens_to_a_payment(
         self, organization: Organization, link: Connection, friend: Participant
     ) -> None:
-        """120 orders, each told of a payment of its own, and every event twice; every second dispute is lost."""
+        """Both ends of the dispute in 120 orders each, each told of a payment of its own, and every event twice."""
         stories = [
-            (f"pay_{number}", ("WON", "LOST")[number % 2], order)
+            (f"pay_{outcome}_{number}", outcome, order)
+            for outcome in ("WON", "LOST")
             for number, order in enumerate(itertools.permutations(range(5)))
         ]
         for step in range(5):
-            for payment, outcome, order in stories:
-                message = self._steps(payment, outcome)[order[step]]
-                for _ in range(2):
-                    store(link, dict(message.payload), event_type=message.type)
+            messages = [self._steps(payment, outcome)[order[step]] for payment, outcome, order in stories]
+            store_all(link, [(dict(message.payload), message.type) for message in messages for _ in range(2)])
             dispatch.run(seconds=60)
 
         left = {payment: 9000 if outcome == "WON" else 6000 for payment, outcome, _ in stories}
@@ -340,7 +353,7 @@ class InboundCases:
             events = QualifyingEvent.objects.all()
             assert sorted(event.net_amount or 0 for event in events) == sorted(left.values())
             rewards = Reward.objects.filter(status="PENDING").values_list("event__net_amount", "amount")
-            assert len(rewards) == len(stories)
+            assert len(rewards) == len(stories) == 240
             assert {(net, amount) for net, amount in rewards} == {(9000, 900), (6000, 600)}
         assert_books_agree(organization)
 

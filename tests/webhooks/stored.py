@@ -1,6 +1,7 @@
 """Events as the door stores them, for tests of what is made of them: without a request and a signature each."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from integrations.models import Connection
@@ -22,6 +23,24 @@ def store(connection: Connection, payload: dict[str, Any], **fields: Any) -> Inb
             received_at=now,
             next_attempt_at=now,
             **{"provider_event_id": f"stored_{next_number()}", "event_type": "", **fields},
+        )
+
+
+def store_all(connection: Connection, messages: Iterable[tuple[dict[str, Any], str]]) -> None:
+    """Put many payloads, each with its type, there in one statement."""
+    now = clock.wall()
+    with tenant(connection.organization):
+        InboundEvent.objects.bulk_create(
+            InboundEvent(
+                organization=connection.organization,
+                connection=connection,
+                body=json.dumps(payload).encode(),
+                received_at=now,
+                next_attempt_at=now,
+                provider_event_id=f"stored_{next_number()}",
+                event_type=event_type,
+            )
+            for payload, event_type in messages
         )
 
 

@@ -37,10 +37,11 @@ from integrations.services import connection_heard
 from participants.attributing import customer_seen
 from participants.models import Payment
 from participants.payments import Ledger
-from participants.reversals import ReversalReport
+from participants.reversals import ReversalReport, foreign_reversals
 from referral_rocket.accounts.models import Mode, Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
+from referral_rocket.kit.rows import rows_update
 from rewards.services.paying import PaymentReversed, payments_count
 from rewards.services.payouts import payouts_changed
 from webhooks.inbound import privacy
@@ -52,6 +53,11 @@ CLAIM = 100
 PATIENCE = timedelta(minutes=1)
 RUN_SECONDS = 20
 RETRY_SECONDS = (5, 30, 120, 600, 3600, 6 * 3600)
+
+_FOREIGN = (
+    "{what} {id} is in {currency}, another currency than its payment: it takes nothing from the reward, since nothing is"
+    " converted here. Correct the reward by hand."
+)
 
 log = structlog.get_logger(__name__)
 
@@ -212,19 +218,28 @@ def process(organization: Organization, events: Sequence[InboundEvent]) -> None:
         heard = [reading.event.received_at for reading in readings if reading.event.connection_id == connection.pk]
         connection_heard(connection=connection, at=max(heard))
     counted = payments_count(organization=organization, payments=payments, reversals=reversals)
+    foreign = foreign_reversals(payments)
     now = clock.wall()
     for reading in readings:
         for payment in reading.payments:
             reading.said += counted.get(touched[payment.pk].pk, [])
+            for each in foreign.get(touched[payment.pk].pk, ()):
+                reading.said.append(
+                    _FOREIGN.format(what=each.get_kind_display(), id=each.refund_id, currency=each.currency)
+                )
         event = reading.event
         event.status = InboundStatus.PROCESSED if reading.used else InboundStatus.IGNORED
+        told = {fact.refund_id for fact in reading.facts if isinstance(fact, ReversalSeen)}
+        if any(
+            each.refund_id in told for payment in reading.payments for each in foreign.get(touched[payment.pk].pk, ())
+        ):
+            # So that a person sees that something went back of which the product makes nothing.
+            event.status = InboundStatus.FAILED
         event.reason = " ".join(dict.fromkeys(reading.said))[:500]
         event.processed_at = now
         if reading.leaves_out and reading.used:
             event.ask_at = now + PATIENCE
-    InboundEvent.objects.bulk_update(
-        [reading.event for reading in readings], ["status", "reason", "processed_at", "ask_at"]
-    )
+    rows_update([reading.event for reading in readings], ["status", "reason", "processed_at", "ask_at"])
 
 
 def _put_together(organization: Organization, readings: Sequence[_Reading]) -> tuple[Ledger, Sequence[PaymentReversed]]:
@@ -318,6 +333,7 @@ def _reversal(fact: ReversalSeen) -> ReversalReport:
         kind=fact.kind,
         status=fact.status,
         amount=fact.amount,
+        currency=fact.currency,
         cumulative=fact.cumulative,
         occurred_at=fact.occurred_at,
     )

@@ -25,6 +25,7 @@ from participants.models import Forgetting, Payment
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
+from referral_rocket.kit.rows import rows_update
 from webhooks.inbound.models import InboundEvent, InboundStatus
 
 PAGE = 200
@@ -169,7 +170,7 @@ def _events_page(held: Forgetting, marks: _Marks) -> _Page | None:
         if event.status == InboundStatus.FAILED:
             # The error's own words may name the person.
             event.reason = _FAILED
-    InboundEvent.objects.bulk_update(ready, ["body", "body_hash", "ask_at", "reason"])
+    rows_update(ready, ["body", "body_hash", "ask_at", "reason"])
     seen = page[-1].pk if first is None else _before(page, first, held.events_seen)
     return _Page(seen, held.payments_seen, len(ready), waits=first is not None)
 

@@ -14,7 +14,8 @@ fell to nothing is canceled, and what would take it below is a deduction. Parts 
 several events at once: each waits for the aggregate's row, which is locked with the event's rewards in key order.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,10 +28,11 @@ from participants.reversals import Net, ReversalReport, net_of, reversal_store, 
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.services import Happening, record
+from referral_rocket.kit.rows import rows_update
 from rewards.models import Claim, Reward
-from rewards.services.door import rewards_create, rewards_move, totals_last
+from rewards.services.door import Move, rewards_create, rewards_move, totals_last
 from rewards.services.leaving import leave_nothing_open
-from rewards.services.reversing.families import hold, issuing_begun
+from rewards.services.reversing.families import Holding, hold, issuing_begun
 from rewards.services.reversing.settlement import GIVEN_BACK, REFUNDED, Settlement
 
 SAME_PAYMENT = "same_payment"
@@ -41,6 +43,7 @@ __all__ = [
     "SAME_PAYMENT",
     "ReversalResult",
     "event_settle",
+    "events_settle",
     "issuing_begun",
     "payments_settle",
     "settle_what_waited",
@@ -92,7 +95,8 @@ def transaction_reverse(
     if event is None:
         return ReversalResult(report.refund_id, None, None, False, stored.created, changed)
     event.refresh_from_db()
-    return ReversalResult(report.refund_id, event, event.net_amount, _net(event).capped, stored.created, changed)
+    capped = _net(event, reversals_of([event])[event.pk]).capped
+    return ReversalResult(report.refund_id, event, event.net_amount, capped, stored.created, changed)
 
 
 def _event_and_payment(campaign_id: UUID, transaction_id: str) -> tuple[QualifyingEvent | None, Payment | None]:
@@ -126,14 +130,7 @@ def payments_settle(
         payment__in=reversed_ones, amount__isnull=False, undone_at__isnull=True
     ).values_list("pk", flat=True)
     wanted = {*standing, *(event.pk for event in recognised)}
-    if not wanted:
-        return []
-    # All events, then all of their rewards, each in key order, before the first one is settled (docs/locking.md).
-    events = list(QualifyingEvent.objects.select_for_update(no_key=True).filter(pk__in=wanted).order_by("pk"))
-    hold(events)
-    with totals_last(organization):
-        settled = [event_settle(organization=organization, event=event, actor=actor) for event in events]
-    return [reward for rewards_of_event in settled for reward in rewards_of_event]
+    return events_settle(organization=organization, event_ids=wanted, actor=actor)
 
 
 def transactions_lock(organization: Organization, transaction_ids: Iterable[str]) -> None:
@@ -153,44 +150,82 @@ def transactions_lock(organization: Organization, transaction_ids: Iterable[str]
 # Settling -----------------------------------------------------------------------------------------------------------
 
 
-@transaction.atomic
 def event_settle(*, organization: Organization, event: QualifyingEvent, actor: str) -> list[Reward]:
     """Bring an event's net amount and its rewards in line with what was reversed; the rewards that changed or came."""
-    held = (
-        QualifyingEvent.objects.select_for_update(no_key=True, of=("self",)).select_related("payment").get(pk=event.pk)
-    )
-    if held.amount is None or (held.undone_at is not None and held.same_as_id is None):
+    return events_settle(organization=organization, event_ids=[event.pk], actor=actor)
+
+
+@transaction.atomic
+def events_settle(*, organization: Organization, event_ids: Collection[UUID], actor: str) -> list[Reward]:
+    """`event_settle` for many events, all in one go where their rewards are of nobody's aggregate.
+
+    An aggregate is the sum of parts that may be of several events: each of those has to see what the one before made of
+    it, so they are settled one after another. All events, then all of their rewards, are locked in key order before the
+    first one is settled (docs/locking.md).
+    """
+    if not event_ids:
         return []
-    net = _net(held)
-    before = held.amount if held.net_amount is None else held.net_amount
-    if net.amount != held.net_amount:
-        held.net_amount = net.amount
-        held.save(update_fields=["net_amount"])
-        record(
-            organization=organization,
-            actor=actor,
-            happenings=[
-                Happening(
-                    "event.net_changed",
-                    "event",
-                    held.pk,
-                    held.campaign_id,
-                    {"before": before, "net_amount": net.amount},
-                )
-            ],
-        )
-    holding = hold([held])
-    reason = REFUNDED if held.same_as_id is None else SAME_PAYMENT
-    settlement = Settlement(organization, held, holding, before=before, net=net.amount, reason=reason)
-    for family in holding.families():
-        settlement.settle(family)
-    moves = settlement.moves()
+    events = [
+        event
+        for event in QualifyingEvent.objects.select_for_update(no_key=True).filter(pk__in=event_ids).order_by("pk")
+        if event.amount is not None and (event.undone_at is None or event.same_as_id is not None)
+    ]
+    if not events:
+        return []
+    holding = hold(events)
+    alone = {reward.event_id for reward in holding.rewards if reward.aggregate_id is not None}
     with totals_last(organization):
-        rewards_move(organization=organization, moves=moves, actor=actor, reason=reason)
-        rewards_create(organization=organization, rewards=settlement.created, actor=actor, reason=reason)
-        changed = [*(move.reward for move in moves), *settlement.created]
-        leave_nothing_open(organization=organization, rewards=changed, actor=actor)
+        together = [event for event in events if event.pk not in alone]
+        changed = _settle(organization, together, holding, actor)
+        for event in events:
+            if event.pk in alone:
+                changed += _settle(organization, [event], hold([event]), actor)
     return changed
+
+
+def _settle(
+    organization: Organization, events: Sequence[QualifyingEvent], holding: Holding, actor: str
+) -> list[Reward]:
+    """Events that share no aggregate."""
+    befores = _write_nets(organization, events, actor)
+    moves: dict[str, list[Move]] = defaultdict(list)
+    created: dict[str, list[Reward]] = defaultdict(list)
+    for event, part in zip(events, holding.by_event(events), strict=True):
+        reason = REFUNDED if event.same_as_id is None else SAME_PAYMENT
+        settlement = Settlement(
+            organization, event, part, before=befores[event.pk], net=event.net_amount or 0, reason=reason
+        )
+        for family in part.families():
+            settlement.settle(family)
+        moves[reason] += settlement.moves()
+        created[reason] += settlement.created
+    changed: list[Reward] = []
+    for reason in moves:
+        rewards_move(organization=organization, moves=moves[reason], actor=actor, reason=reason)
+        rewards_create(organization=organization, rewards=created[reason], actor=actor, reason=reason)
+        changed += [*(move.reward for move in moves[reason]), *created[reason]]
+    leave_nothing_open(organization=organization, rewards=changed, actor=actor)
+    return changed
+
+
+def _write_nets(organization: Organization, events: Sequence[QualifyingEvent], actor: str) -> dict[UUID, int]:
+    """Bring the events' net amounts up to date; what they were before, which at first is the whole amount."""
+    reversals = reversals_of(events)
+    befores, happenings, changed = {}, [], []
+    for event in events:
+        before = (event.amount or 0) if event.net_amount is None else event.net_amount
+        befores[event.pk] = before
+        net = _net(event, reversals[event.pk]).amount
+        if net == event.net_amount:
+            continue
+        event.net_amount = net
+        changed.append(event)
+        data = {"before": before, "net_amount": net}
+        happenings.append(Happening("event.net_changed", "event", event.pk, event.campaign_id, data))
+    rows_update(changed, ["net_amount"])
+    if happenings:
+        record(organization=organization, actor=actor, happenings=happenings)
+    return befores
 
 
 def settle_what_waited(*, organization: Organization, actor: str) -> int:
@@ -215,8 +250,8 @@ def settle_what_waited(*, organization: Organization, actor: str) -> int:
     return len(events)
 
 
-def _net(event: QualifyingEvent) -> Net:
+def _net(event: QualifyingEvent, reversals: Iterable[Reversal]) -> Net:
     if event.same_as_id is not None:
         # Another event counts for this occurrence: of this one nothing is left, whatever is reversed or given back.
         return Net(0, capped=False)
-    return net_of(event.amount or 0, reversals_of(event.payment, event.campaign_id, event.transaction_id))
+    return net_of(event.amount or 0, reversals)

@@ -1,6 +1,7 @@
 """An event's rewards as settling sees them: each with what came of it, and what should be left of it."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -135,6 +136,16 @@ class Holding:
             for family in families.values()
             if family.root.status != RewardStatus.CANCELED or refunded(family.root)
         ]
+
+    def by_event(self, events: Sequence[QualifyingEvent]) -> Iterator["Holding"]:
+        """The same for each event alone, in that order. Aggregates go with the events whose parts they are."""
+        of_event: dict[UUID | None, list[Reward]] = defaultdict(list)
+        for reward in self.rewards:
+            of_event[reward.event_id].append(reward)
+        for event in events:
+            rewards = of_event[event.pk]
+            aggregates = {each.aggregate_id for each in rewards}
+            yield Holding(rewards, {pk: each for pk, each in self.aggregates.items() if pk in aggregates}, self.begun)
 
     @staticmethod
     def _restored_by(reward: Reward, by_id: dict[UUID, Reward]) -> UUID | None:

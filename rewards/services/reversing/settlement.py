@@ -140,8 +140,10 @@ class Settlement:
 
     def _nothing_waits(self, family: Family) -> None:
         # Not a change of the reward's status or amounts, so it needs no step in its history.
-        members = [each.pk for each in (*family.carriers, *family.deductions)]
-        if Reward.objects.filter(~Q(pending_reduction=0), pk__in=members).update(pending_reduction=0):
+        # The rewards were read under their locks, and only settling changes this.
+        members = [each.pk for each in (*family.carriers, *family.deductions) if each.pending_reduction]
+        if members:
+            Reward.objects.filter(pk__in=members).update(pending_reduction=0)
             self._sum_up_what_waits()
 
     def _wait(self, family: Family, reduction: int) -> None:
