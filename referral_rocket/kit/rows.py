@@ -19,9 +19,8 @@ def rows_update(rows: Iterable[models.Model], fields: Sequence[str]) -> int:
     model = type(held[0])
     key = model._meta.pk
     assert key is not None
-    written = [model._meta.get_field(name) for name in fields]
-    assert all(isinstance(field, models.Field) for field in written)
-    columns = [key, *written]
+    written: list[Any] = [model._meta.get_field(name) for name in fields]
+    columns: list[Any] = [key, *written]
     table = connection.ops.quote_name(model._meta.db_table)
     names = [connection.ops.quote_name(field.column) for field in columns]
     arrays = ", ".join(f"%s::{_type(field)}[]" for field in columns)

@@ -69,7 +69,8 @@ def _go_on(organization: Organization, pk: UUID, deadline: float) -> int:
             )
             if held is None:
                 break
-            page = _events_page(held, _Marks.of(held.marks)) or _payments_page(held, _Marks.of(held.marks))
+            marks = _Marks.of(held.marks or {})
+            page = _events_page(held, marks) or _payments_page(held, marks)
             Forgetting.objects.filter(pk=pk).update(
                 events_seen=page.events_seen,
                 payments_seen=page.payments_seen,
