@@ -4,7 +4,7 @@
 """
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +13,13 @@ from django.db.models import Q
 from integrations.models import Connection
 from integrations.registry import provider_of
 from participants.attribution import InvalidEmail, email_key
+from participants.importing.models import RowState
 from participants.models import (
     Customer,
     Erasure,
     ErasureKey,
     Forgetting,
+    ImportRow,
     Participant,
     Payment,
     ProviderCustomer,
@@ -63,6 +65,7 @@ def identity_erase(*, organization: Organization, customer: Customer, actor: str
     QualifyingEvent.objects.filter(participant__customer=customer).update(metadata={})
     Participant.objects.filter(customer=customer).exclude(ban_reason="").update(ban_reason="")
     links.delete()
+    _forget_rows(customer.email_key)
     customer.erased_hash = _hash(_key_made(organization), customer.email_key)
     customer.email = customer.external_id = None
     customer.name = ""
@@ -133,10 +136,29 @@ def _keys(emails: Iterable[str]) -> set[str]:
     return keys
 
 
+def _forget_rows(key: str) -> None:
+    """What imports keep of the person's rows: cells, values, what they were matched by. The line stays, for an undo."""
+    rows = ImportRow.objects.filter(email_key=key)
+    rows.filter(state__in=[RowState.NEW, RowState.EXISTING]).update(
+        state=RowState.WRONG, problem="erased", reason="This person was erased."
+    )
+    rows.update(cells=[], values={}, filled=None, email_key="", external_id="", code="", key="", referrer_email="",
+                referrer_code="", referrer_key="")  # fmt: skip
+
+
 def was_erased(organization: Organization, key: str) -> bool:
     """Whether a person with this e-mail key was ever erased here. At most two queries."""
-    stored = ErasureKey.objects.filter(organization=organization).first()
-    return stored is not None and Customer.objects.filter(erased_hash=_hash(stored.key, key)).exists()
+    return bool(erased_among(organization, {key}))
+
+
+def erased_among(organization: Organization, keys: Collection[str]) -> set[str]:
+    """Those of the e-mail keys whose person was ever erased here. At most two queries."""
+    stored = ErasureKey.objects.filter(organization=organization).first() if keys else None
+    if stored is None:
+        return set()
+    hashes = {_hash(stored.key, key): key for key in keys}
+    found = Customer.objects.filter(erased_hash__in=hashes).values_list("erased_hash", flat=True)
+    return {hashes[each] for each in found if each is not None}
 
 
 def held_identity(customer: Customer) -> dict[str, Any]:

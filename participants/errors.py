@@ -29,6 +29,12 @@ class IdTaken(ParticipantsError):
     code = "id_taken"
 
 
+class CodeTaken(ParticipantsError):
+    """Somebody has this referral code: they are unique across the installation."""
+
+    code = "code_taken"
+
+
 class PersonErased(ParticipantsError):
     """The customer was erased: nothing about the person is written any more."""
 

@@ -5,6 +5,8 @@ from django.db.models import Q
 
 from campaigns.models import Campaign
 from integrations.registry import PROVIDERS
+from participants.importing.models import ImportRow as ImportRow
+from participants.importing.models import ParticipantImport as ParticipantImport
 from referral_rocket.accounts.tenancy import TenantModel
 from referral_rocket.kit.encryption import EncryptedJSONField, EncryptedTextField
 

@@ -30,6 +30,8 @@ app.conf.beat_schedule = {
     "inbound-completions": _every("webhooks.inbound.tasks.complete", 20),
     "inbound-forgettings": _every("webhooks.inbound.tasks.forget", 60),
     "backfills": _every("webhooks.inbound.tasks.backfill", 10),
+    "imports": _every("participants.tasks.import_participants", 10),
+    "imports-forgotten": _every("participants.tasks.forget_old_imports", 3600),
     "automatic": _every("rewards.tasks.issue_automatically", 60),
     "deductions": _every("rewards.tasks.take_back_deductions", 60),
     "issuing": _every("rewards.tasks.run_batches", 5),

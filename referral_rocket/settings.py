@@ -244,6 +244,10 @@ SHOPIFY_CLIENT_SECRET = env.str("SHOPIFY_CLIENT_SECRET", default="")
 WEBHOOK_ALLOWED_PRIVATE_NETWORKS = env.list("WEBHOOK_ALLOWED_PRIVATE_NETWORKS", default=[])
 # Who is handed what happened: functions that activity/outbox.py calls, each in the transaction that empties the outbox.
 ACTIVITY_CONSUMERS = ["webhooks.outbound.fanout.consume"]
+# What a file of participants may have, and for how many days its rows are kept, with them the undo of its import.
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=50_000_000)
+IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", default=200_000)
+IMPORT_KEEP_DAYS = env.int("IMPORT_KEEP_DAYS", default=30)
 METRICS_OPEN = env.bool("METRICS_OPEN", default=False)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 INVITATION_LIFETIME = timedelta(days=14)

@@ -30,9 +30,14 @@ class Happening:
 
 
 def record(
-    *, organization: Organization, actor: str, happenings: Iterable[Happening], at: datetime | None = None
+    *,
+    organization: Organization,
+    actor: str,
+    happenings: Iterable[Happening],
+    at: datetime | None = None,
+    told: bool = True,
 ) -> list[Activity]:
-    """Append the happenings and put them into the outbox, in two statements.
+    """Append the happenings and put them into the outbox, in two statements; not into the outbox where `told` is false.
 
     `actor` is `user:<id>`, `api_key:<id>` or `system:<what>`. Runs in the caller's transaction: if that rolls back,
     nothing happened, and nobody hears of it.
@@ -52,6 +57,8 @@ def record(
         )
         for happening in wanted
     )
+    if not told:
+        return activities
     # Wall time, whatever the activity's: a queue is worked on when something was put into it.
     now = wall()
     PendingActivity.objects.bulk_create(

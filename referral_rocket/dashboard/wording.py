@@ -59,6 +59,17 @@ _BACKFILL = {
     "FINISHED": Wording("Finished", "success", "circle-check"),
     "FAILED": Wording("Failed", "error", "circle-x", "Nothing is lost: try again"),
 }
+_IMPORT = {
+    "MAPPING": Wording("Columns to choose", "warning", "columns-3", "Waits to hear what the columns are"),
+    "CHECKING": Wording("Checking", "info", "loader", "Each row is being looked at; nothing is written"),
+    "CHECKED": Wording("Checked", "primary", "list-checks", "Waits for somebody to start it; nothing is written"),
+    "RUNNING": Wording("Importing", "info", "loader", "Rows are becoming participants"),
+    "FINISHED": Wording("Finished", "success", "circle-check", "Every row has its result"),
+    "UNDOING": Wording("Undoing", "info", "loader", "What was imported is being taken back"),
+    "UNDONE": Wording("Undone", "neutral", "undo-2", "What nobody had touched was taken back"),
+    "DISCARDED": Wording("Discarded", "neutral", "trash-2", "Nothing of it was imported"),
+    "FAILED": Wording("Broke off", "error", "circle-x", "What is done is done; it can go on"),
+}
 _ENDPOINT = {
     "ENABLED": Wording("Enabled", "success", "circle-check"),
     "DISABLED": Wording("Disabled", "neutral", "circle-pause"),
@@ -116,6 +127,7 @@ WORDINGS: dict[str, dict[str, Wording]] = {
     "delivery": _DELIVERY,
     "inbound": _INBOUND,
     "backfill": _BACKFILL,
+    "import": _IMPORT,
     "reversal": _REVERSAL,
     "waiting": _WAITING_FOR,
     "decision": _DECISION,

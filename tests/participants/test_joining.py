@@ -2,7 +2,7 @@
 
 import pytest
 
-from participants import services
+from participants import joining
 from participants.attribution import InvalidEmail
 from participants.errors import IdTaken, SelfReferral, UnknownReferralCode
 from participants.models import Customer, Participant, ProviderCustomer
@@ -140,7 +140,7 @@ def test_the_same_person_in_two_organizations_is_two(organization, campaign, oth
 
 def test_a_code_that_is_taken_is_drawn_again(organization, campaign, participant, monkeypatch):
     codes = iter([participant.referral_code, participant.referral_code, "FREECODE"])
-    monkeypatch.setattr(services, "new_code", lambda: next(codes))
+    monkeypatch.setattr(joining, "new_code", lambda: next(codes))
 
     assert join(organization, campaign).participant.referral_code == "FREECODE"
 

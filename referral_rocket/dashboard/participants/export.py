@@ -1,6 +1,5 @@
 """Participants as a CSV file, streamed: memory stays the same however many there are."""
 
-import csv
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from django.views.decorators.http import require_safe
 from participants.models import Participant
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
+from referral_rocket.dashboard.csv_lines import csv_line
 from referral_rocket.dashboard.participants.listing import matching, rows_of
 from referral_rocket.kit import clock
 from referral_rocket.kit.money import plain
@@ -30,8 +30,6 @@ COLUMNS = (
     "earned",
     "banned_at",
 )
-# A spreadsheet takes a cell that begins with one of these for a formula, and runs it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @require_safe
@@ -47,22 +45,14 @@ def participant_export(request: Any) -> StreamingHttpResponse:
     )
 
 
-class _Echo:
-    """What csv.writer writes to: hands each line back."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
 def _lines(organization: Organization, found: Any) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
+    yield csv_line(COLUMNS)
     last = None
     while True:
         with tenant(organization):
             rows = found if last is None else found.filter(pk__gt=last)
             chunk: list[Participant] = list(rows.order_by("pk")[:CHUNK])
-            lines = [writer.writerow(_cells(row)) for row in rows_of(chunk)]
+            lines = [csv_line(_cells(row)) for row in rows_of(chunk)]
         yield from lines
         if len(chunk) < CHUNK:
             return
@@ -72,7 +62,7 @@ def _lines(organization: Organization, found: Any) -> Iterator[str]:
 def _cells(row: Any) -> list[str]:
     participant = row.participant
     customer = participant.customer
-    cells = [
+    return [
         str(participant.pk),
         str(customer.pk),
         customer.external_id or "",
@@ -87,4 +77,3 @@ def _cells(row: Any) -> list[str]:
         "; ".join(f"{plain(amount, currency)} {currency}" for currency, amount in row.earned),
         clock.rfc3339(participant.banned_at) or "",
     ]
-    return [f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells]

@@ -1,6 +1,5 @@
 """The Rewards section: campaigns with rewards due, and lists of rewards in review, waiting, to take back, or all."""
 
-import csv
 from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -15,6 +14,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.roles import Ability
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.dashboard.abilities import requires
+from referral_rocket.dashboard.csv_lines import csv_line
 from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import method_name
 from referral_rocket.dashboard.pagination import page_by_id
@@ -32,8 +32,6 @@ _COLUMNS = (
     "amount", "earned_amount", "remainder_amount", "refunded_amount", "currency", "transaction_id", "method",
     "provider_reference", "reason", "earned_at", "due_at", "issued_at",
 )  # fmt: skip
-# Spreadsheets run what begins like this as a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @require_safe
@@ -146,17 +144,9 @@ def rewards_export(request: Any) -> StreamingHttpResponse:
     return response
 
 
-class _Line:
-    """A file for csv that hands back what is written."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
 def _export(organization: Organization, chosen: RewardFilter) -> Iterator[str]:
     # It runs after the request's transaction has ended, so each step opens the organization anew.
-    writer = csv.writer(_Line())
-    yield writer.writerow(_COLUMNS)
+    yield csv_line(_COLUMNS)
     last: UUID | None = None
     while True:
         with tenant(organization):
@@ -165,7 +155,7 @@ def _export(organization: Organization, chosen: RewardFilter) -> Iterator[str]:
                 found = found.filter(pk__gt=last)
             rewards = list(found.order_by("pk")[:_EXPORTED_AT_ONCE])
         for reward in rewards:
-            yield writer.writerow([_safe(value) for value in _values(reward)])
+            yield csv_line(_values(reward))
         if len(rewards) < _EXPORTED_AT_ONCE:
             return
         last = rewards[-1].pk
@@ -180,7 +170,3 @@ def _values(reward: Reward) -> list[object]:
         reward.transaction_id, reward.method, reward.provider_reference, reward.reason,
         *(rfc3339(moment) for moment in (reward.earned_at, reward.due_at, reward.issued_at)),
     ]  # fmt: skip
-
-
-def _safe(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

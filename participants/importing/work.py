@@ -1,0 +1,82 @@
+"""A worker's hold on one import: the lease, the time that it may take, and writing under that lease."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from participants.importing.models import ImportStatus, ParticipantImport
+from referral_rocket.accounts.models import Organization
+from referral_rocket.accounts.scoping import tenant
+from referral_rocket.activity.services import Happening, record
+from referral_rocket.kit import clock
+from referral_rocket.kit.leases import Lease, LeaseLost
+
+# So long one import is worked on at a stretch; then others have their turn.
+SECONDS = 20.0
+ACTOR = "system:import"
+
+
+@dataclass
+class Work:
+    organization: Organization
+    participant_import: ParticipantImport
+    lease: Lease
+    seconds: float = SECONDS
+    begun: float = field(default_factory=time.monotonic)
+
+    def is_over(self) -> bool:
+        return time.monotonic() - self.begun > self.seconds
+
+    def current(self) -> ParticipantImport:
+        with tenant(self.organization):
+            return ParticipantImport.objects.select_related("organization", "campaign").get(
+                pk=self.participant_import.pk
+            )
+
+    def hold(self) -> ParticipantImport:
+        """The import under lock, first thing in a transaction, inside `tenant()`: of two workers only one goes on.
+
+        Raises LeaseLost where another has taken it over.
+        """
+        held = (
+            ParticipantImport.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("organization", "campaign")
+            .filter(pk=self.participant_import.pk, lease_token=self.lease.token)
+            .first()
+        )
+        if held is None:
+            raise LeaseLost
+        self.lease = self.lease.renewed()
+        ParticipantImport.objects.filter(pk=held.pk).update(leased_until=self.lease.until)
+        return held
+
+    def write(self, **values: Any) -> None:
+        """In the transaction of a `hold`."""
+        ParticipantImport.objects.filter(pk=self.participant_import.pk).update(**values)
+
+    def end(self, status: str, **values: Any) -> None:
+        """In the transaction of a `hold`: nothing more is to be done for now."""
+        kinds = {
+            ImportStatus.FINISHED: "import.finished",
+            ImportStatus.UNDONE: "import.undone",
+            ImportStatus.FAILED: "import.failed",
+        }
+        self.write(status=status, next_attempt_at=None, leased_until=None, lease_token=None, **values)
+        if status in kinds:
+            figures = values.get("figures", {})
+            said = {name: number for name, number in figures.items() if isinstance(number, int)}
+            happening = Happening(
+                kinds[ImportStatus(status)],
+                "import",
+                self.participant_import.pk,
+                self.participant_import.campaign_id,
+                said,
+            )
+            record(organization=self.organization, actor=ACTOR, happenings=[happening])
+
+    def put_back(self) -> None:
+        """Give it up for now, behind others that wait."""
+        with tenant(self.organization):
+            ParticipantImport.objects.filter(pk=self.participant_import.pk, lease_token=self.lease.token).update(
+                leased_until=None, lease_token=None, next_attempt_at=clock.wall()
+            )

@@ -1,0 +1,1 @@
+"""Importing participants from a file: upload, columns, preview, progress, what came of it, undo."""
