@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.db.models.expressions import RawSQL
 
 from integrations.models import Connection
 from integrations.registry import provider_of
@@ -144,6 +145,12 @@ def _forget_rows(key: str) -> None:
     )
     rows.update(cells=[], values={}, filled=None, email_key="", external_id="", code="", key="", referrer_email="",
                 referrer_code="", referrer_key="")  # fmt: skip
+    # And of rows that name the person as their referrer.
+    brought = ImportRow.objects.filter(referrer_email=key)
+    brought.filter(state__in=[RowState.NEW, RowState.EXISTING]).update(
+        state=RowState.WRONG, problem="referrer_wrong", reason="The referrer was erased."
+    )
+    brought.update(cells=[], values=RawSQL("\"values\" - 'referrer'", []), referrer_email="")
 
 
 def was_erased(organization: Organization, key: str) -> bool:

@@ -158,7 +158,7 @@ class _Work:
     def _look_up_ids(self) -> None:
         external = {each.external_id for each in self.joinings if each.external_id}
         provided = {value for each in self.joinings for value in each.provider_ids.values()}
-        self.external_ids: dict[str, str] = (
+        self.external_ids: dict[str | None, str] = (
             dict(Customer.objects.filter(external_id__in=external).values_list("external_id", "email_key"))
             if external
             else {}

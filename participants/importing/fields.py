@@ -143,11 +143,11 @@ def guessed_mapping(columns: Sequence[str]) -> dict[str, int]:
         if own and field in (KEY, STRIPE):
             # Its ids are ours: they name nobody in a file of another program, and no customer at Stripe.
             continue
-        place = next(
+        found = next(
             (places[name] for name in field.names if name in places and places[name] not in mapping.values()), None
         )
-        if place is not None:
-            mapping[field.name] = place
+        if found is not None:
+            mapping[field.name] = found
     return mapping
 
 

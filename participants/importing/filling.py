@@ -48,7 +48,7 @@ def participant_fill(
             provider_customer_link(organization=organization, customer=customer, provider=provider, provider_id=value)
             filled[f"provider:{provider}"] = value
     if filling.referrer_id is not None and participant.referred_by_id is None:
-        _refer(organization, participant, filling, actor)
+        _refer(organization, participant, filling.referrer_id, filling.attributed_at, actor)
         filled["referred_by"] = str(filling.referrer_id)
     if filled:
         _record(organization, participant, "participant.filled_in", filled, actor)
@@ -60,8 +60,10 @@ def _linked(participant: Participant) -> set[str]:
     return set(found.values_list("provider", flat=True))
 
 
-def _refer(organization: Organization, participant: Participant, filling: Filling, actor: str) -> None:
-    referrer = Participant.objects.filter(pk=filling.referrer_id, campaign=participant.campaign_id).first()
+def _refer(
+    organization: Organization, participant: Participant, referrer_id: UUID, attributed_at: datetime | None, actor: str
+) -> None:
+    referrer = Participant.objects.filter(pk=referrer_id, campaign=participant.campaign_id).first()
     if referrer is None:
         raise ReferralRefused("Who referred this person is no longer there.")
     participant_refer(
@@ -69,7 +71,7 @@ def _refer(organization: Organization, participant: Participant, filling: Fillin
         participant=participant,
         referral_code=referrer.referral_code,
         actor=actor,
-        at=filling.attributed_at or participant.joined_at,
+        at=attributed_at or participant.joined_at,
         told=False,
     )
 

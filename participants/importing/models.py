@@ -141,4 +141,7 @@ class ImportRow(TenantModel):
             ),
             # For erasing a person.
             models.Index(fields=["organization", "email_key"], name="import_row_by_email"),
+            models.Index(
+                fields=["organization", "referrer_email"], condition=~Q(referrer_email=""), name="import_row_by_named"
+            ),
         ]

@@ -219,7 +219,7 @@ def _fill(held: ParticipantImport, part: Sequence[ImportRow], there: dict[UUID, 
     # Some may have been made just now, in this part.
     referrers = _referrers_of(held, rows, {}) | {row.line: row.participant_id for row in part if row.participant_id}
     for row in rows:
-        found = people.get(there[row.pk])  # type: ignore[call-overload]
+        found = people.get(there[row.pk])
         if found is None or found.customer.erased_at is not None:
             _say(row, "gone", "This participant is no longer there.")
             continue

@@ -65,7 +65,7 @@ def _finish(work: Work, held: ParticipantImport) -> None:
 
 def _take_back(held: ParticipantImport, rows: Sequence[ImportRow]) -> None:
     # In key order, and for good: nobody may point to them any more once they have been looked at.
-    ids = [row.participant_id for row in rows]
+    ids = [row.participant_id for row in rows if row.participant_id]
     people = {
         each.pk: each
         for each in Participant.objects.select_for_update(of=("self",))
@@ -74,10 +74,11 @@ def _take_back(held: ParticipantImport, rows: Sequence[ImportRow]) -> None:
         .order_by("pk")
     }
     made = [row for row in rows if row.state == RowState.CREATED]
-    _remove(held, made, people)
+    # First, since a referrer that was filled in may be somebody who was made.
     for row in rows:
         if row.state == RowState.FILLED:
             _empty(held, row, people)
+    _remove(held, made, people)
     rows_write(held, rows)
 
 
@@ -127,7 +128,7 @@ def _referred(ids: Collection[UUID | None]) -> dict[UUID, set[UUID]]:
 
 def _pointing_to(model: type[models.Model]) -> Iterator[tuple[type[models.Model], str]]:
     for relation in model._meta.related_objects:
-        yield relation.related_model, relation.field.name  # type: ignore[misc]
+        yield relation.related_model, relation.field.name
 
 
 def _pointed(model: type[models.Model], column: str, ids: Iterable[UUID | None]) -> set[Any]:

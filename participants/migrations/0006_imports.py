@@ -200,6 +200,14 @@ class Migration(migrations.Migration):
             model_name="importrow",
             index=models.Index(fields=["organization", "email_key"], name="import_row_by_email"),
         ),
+        migrations.AddIndex(
+            model_name="importrow",
+            index=models.Index(
+                condition=models.Q(("referrer_email", ""), _negated=True),
+                fields=["organization", "referrer_email"],
+                name="import_row_by_named",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="importrow",
             constraint=models.UniqueConstraint(fields=("participant_import", "line"), name="import_line_once"),

@@ -17,6 +17,7 @@ from referral_rocket.kit.clock import wall
 from rewards.models import BatchItem
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, stranger
+from tests.participants.importing.files import as_csv, upload
 from webhooks.inbound.backfilling import backfill_dry_run
 from webhooks.inbound.models import InboundEvent
 from webhooks.outbound.endpoints import endpoint_create, endpoint_test
@@ -30,6 +31,8 @@ FORMS = {
     "campaign_new",
     "campaign_edit",
     "participant_add",
+    "participant_import_new",
+    "participant_import_columns",
     "integration_connect",
     "integration_installed",
     "issue",
@@ -75,6 +78,7 @@ def things(organization: Organization) -> dict[str, object]:
         )
         endpoint = endpoint_create(organization=organization, url="https://example.com/hook", actor="system:test")
         delivery = endpoint_test(endpoint=endpoint.endpoint, actor="system:test")
+    imported = upload(organization, as_csv(["email"], [["new@example.com"]]))
     batch = factories.batch(organization, rewards)
     with tenant(organization):
         item = BatchItem.objects.get(batch=batch)
@@ -86,6 +90,7 @@ def things(organization: Organization) -> dict[str, object]:
         "batch_id": batch.pk,
         "item_id": item.pk,
         "backfill_id": listed.pk,
+        "import_id": imported.pk,
         "connection_id": connection.pk,
         "endpoint_id": endpoint.endpoint.pk,
         "delivery_id": delivery.pk,

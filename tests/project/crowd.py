@@ -5,7 +5,16 @@ from typing import Any
 from django.db import connection, models
 
 from integrations.models import Connection
-from participants.models import Click, Customer, Participant, Payment, PaymentReference, QualifyingEvent
+from participants.models import (
+    Click,
+    Customer,
+    ImportRow,
+    Participant,
+    ParticipantImport,
+    Payment,
+    PaymentReference,
+    QualifyingEvent,
+)
 from participants.services import click_store
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
@@ -14,6 +23,7 @@ from referral_rocket.kit.clock import wall
 from rewards.models import BatchItem, Claim, Decision, IssueAttempt, Reward, RewardBatch, RewardTransition
 from rewards.services import issuing
 from tests import factories
+from tests.participants.importing.files import as_csv, map_as_guessed, upload
 from tests.webhooks.stripe_sales import SESSION, deliver, sale
 from webhooks.inbound import dispatch
 from webhooks.inbound.models import InboundEvent
@@ -130,6 +140,19 @@ CROWD: tuple[tuple[type[models.Model], int, dict[str, str]], ...] = (
         SOME,
         {"id": _id("attempt"), "item_id": _id("item"), **_REWARD, "idempotency_key": "'key_' || n"},
     ),
+    (ParticipantImport, BATCHES, {"id": _id("import"), "campaign_id": "campaign"}),
+    (
+        ImportRow,
+        SOME,
+        {
+            "id": _id("import_row"),
+            "participant_import_id": _id("import", f"(1 + n % {BATCHES})"),
+            "line": "n",
+            "state": "CASE WHEN n % 2 = 0 THEN 'NEW' ELSE 'WRONG' END",
+            "email_key": "'listed' || n || '@example.com'",
+            "referrer_email": "'crowd' || n || '@example.com'",
+        },
+    ),
     (Activity, ROWS, {"id": _id("activity"), "campaign_id": "campaign", "subject_id": _id("reward")}),
     (
         InboundEvent,
@@ -149,6 +172,8 @@ def gather(organization: Organization) -> dict[str, Any]:
     campaigns = [factories.campaign(organization) for _ in range(CAMPAIGNS)]
     sharer = factories.participant(campaigns[0])
     link = factories.connection(organization)
+    listed = upload(organization, as_csv(["email", "referred by"], [["listed@example.com", "crowd@example.com"]]))
+    map_as_guessed(campaigns[0], listed)
     deliver(link, [sale(referral_code=sharer.referral_code)[SESSION]])
     dispatch.run()
     with tenant(organization):
@@ -181,4 +206,5 @@ def gather(organization: Organization) -> dict[str, Any]:
             "customer": found.customer,
             "batch": batch,
             "connection": Connection.objects.get(pk=link.pk),
+            "import": ParticipantImport.objects.filter(campaign=found.campaign).order_by("pk").last(),
         }

@@ -11,6 +11,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from integrations.base import PaymentSeen, Reference
+from participants import erasing as participants_erasing
+from participants.importing import running as importing
+from participants.importing import selectors as import_selectors
+from participants.importing import undoing, working
+from participants.importing.checking import code_owners
+from participants.importing.resolving import rows_resolve
 from participants.models import Customer, Forgetting, Participant, Payment, ProviderCustomer, QualifyingEvent
 from participants.payments import Ledger
 from participants.selectors import (
@@ -178,6 +184,14 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         "activity": lambda: list(Activity.objects.order_by("-id")[:PAGE]),
         "activity of a campaign": lambda: list(Activity.objects.filter(campaign_id=campaign.pk).order_by("-id")[:PAGE]),
         "activity of a reward": lambda: list(Activity.objects.filter(subject_id=reward.pk).order_by("-id")[:PAGE]),
+        "imports": lambda: list(import_selectors.imports().order_by("-id")[:PAGE]),
+        "rows of an import": lambda: import_selectors.rows_in(one["import"].pk, "WRONG", 0, PAGE),
+        "rows of an import to be shown": lambda: import_selectors.first_rows(one["import"], "NEW", PAGE),
+        "rows of an import to be written": lambda: importing._next(one["import"]),
+        "rows of an import settled": lambda: rows_resolve(one["import"]),
+        "rows of an erased person": lambda: participants_erasing._forget_rows("listed4101@example.com"),
+        "what points to participants": lambda: undoing._what_happened([participant.pk]),
+        "what points to customers": lambda: undoing._delete_customers({customer.pk}),
         "inbound events": lambda: list(InboundEvent.objects.order_by("-id")[:PAGE]),
         "inbound events of a connection": lambda: list(
             InboundEvent.objects.filter(connection=link).order_by("-id")[:PAGE]
@@ -202,6 +216,9 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "sweep of what webhooks left out": completing._claim,
         "sweep of batches": next_lane,
         "sweep of forgettings": forgetting.run,
+        "sweep of imports": lambda: working._claim(1),
+        "sweep of old imports": working.forget_old,
+        "codes that are in use": lambda: code_owners({"CODE4101", "FREE"}),
         "sweep of erasures": erasing.erasures_finish_everywhere,
         "sweep of holding periods": lambda: release(organization=organization),
     }

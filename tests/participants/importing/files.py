@@ -74,9 +74,13 @@ def start(made: ParticipantImport) -> None:
         import_start(participant_import=made, actor=factories.ACTOR)
 
 
-def undone(made: ParticipantImport) -> ParticipantImport:
+def ask_to_undo(made: ParticipantImport) -> None:
     with tenant(made.organization):
         import_undo(participant_import=made, actor=factories.ACTOR)
+
+
+def undone(made: ParticipantImport) -> ParticipantImport:
+    ask_to_undo(made)
     work()
     return fresh(made)
 
@@ -102,7 +106,9 @@ def reasons(made: ParticipantImport) -> dict[int, str]:
 def people(campaign: Campaign) -> dict[str, Participant]:
     """Participants of the campaign by e-mail."""
     with tenant(campaign.organization):
-        found = Participant.objects.filter(campaign=campaign).select_related("customer", "referred_by__customer")
+        found = Participant.objects.filter(campaign=campaign).select_related(
+            "organization", "campaign", "customer", "referred_by__customer"
+        )
         return {each.customer.email_key: each for each in found}
 
 

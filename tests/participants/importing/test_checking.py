@@ -53,7 +53,7 @@ def test_it_works(organization, campaign, participant):
 @pytest.mark.parametrize(
     ("rows", "wanted"),
     [
-        (["email="], ["no_email"]),
+        (["uid=5"], ["no_email"]),
         (["email=a@example.com", "email=A@example.com"], ["NEW", "duplicate"]),
         (["email=a@example.com code=x1", "email=b@example.com code=X1"], ["NEW", "duplicate_code"]),
         (["email=a@example.com uid=1", "email=b@example.com uid=1"], ["NEW", "duplicate_id"]),

@@ -61,6 +61,10 @@ def test_what_a_writer_wrote_is_read_back(data, encoding, delimiter, quoting, en
     rows = data.draw(st.lists(st.lists(cells, min_size=width, max_size=width), max_size=5))
     header = [f"column {place} é" for place in range(width)]
 
+    if ending == "\n":
+        # Before Python 3.13 its writer leaves a lone \r unquoted with this ending: no reader can tell that from a line's end.
+        quoting = csv.QUOTE_ALL
+
     content = written([header, *rows], encoding, delimiter, quoting, ending)
 
     table, found = read(content)
@@ -115,7 +119,7 @@ def test_columns_have_each_a_name_of_its_own(header, columns):
         ("name,e-mail\r\nAnn,a@example.com".encode("utf-16-le"), "Line 1 has a NUL"),
         (b"name\r\nZo\x81\r\n", "neither UTF-8 nor UTF-16 nor Windows-1252"),
         (codecs.BOM_UTF8 + b"name\r\nZo\xeb\r\n", "says that it is UTF-8"),
-        (codecs.BOM_UTF16_LE + b"n\0a\0m\0e", None),
+        (codecs.BOM_UTF16_LE + b"n\0a\0m\0e\0", None),
         (codecs.BOM_UTF16_LE + b"\x00\xd8x", "says that it is UTF-16"),
         (
             b'name,e-mail\r\n"Ann,a@example.com\r\nBen,b@example.com\r\n',

@@ -174,10 +174,20 @@ def test_a_referrer_who_is_there_already(organization, campaign, participant):
     assert files.referrals(campaign)["b@example.com"] == "sharer@example.com"
 
 
-def test_what_happens_between_check_and_run(organization, campaign, other_organization):
+def test_somebody_joins_between_check_and_run(organization, campaign):
     made = files.checked(campaign, FILE)
-    # Ben joins by himself, and another tenant's Ann gets the code.
-    factories.participant(campaign, "ben@example.com")
+    ben = factories.participant(campaign, "ben@example.com")
+
+    files.start(made)
+    files.work()
+
+    assert files.rows(made) == [(2, "LEFT", ""), (3, "CREATED", ""), (4, "CREATED", "")]
+    assert files.people(campaign)["cid@example.com"].referred_by_id == ben.pk
+    assert files.people(campaign)["ben@example.com"].referred_by_id is None
+
+
+def test_a_code_is_taken_between_check_and_run(organization, campaign, other_organization):
+    made = files.checked(campaign, FILE)
     theirs = factories.participant(factories.campaign(other_organization))
     with tenant(other_organization):
         Participant.objects.filter(pk=theirs.pk).update(referral_code="ANN")
@@ -185,11 +195,11 @@ def test_what_happens_between_check_and_run(organization, campaign, other_organi
     files.start(made)
     files.work()
 
-    assert files.rows(made) == [(2, "LEFT", ""), (3, "WRONG", "code_taken"), (4, "CREATED", "")]
-    assert "ann@example.com" not in files.people(campaign)
+    wanted = [(2, "WRONG", "referrer_wrong"), (3, "WRONG", "code_taken"), (4, "WRONG", "referrer_wrong")]
+    assert files.rows(made) == wanted
     with tenant(organization):
         # What refuses a row leaves nobody behind.
-        assert not Customer.objects.filter(email_key="ann@example.com").exists()
+        assert (Customer.objects.count(), Participant.objects.count()) == (0, 0)
 
 
 def test_an_erased_person_joins_again_without_a_referrer(organization, campaign):
