@@ -145,3 +145,8 @@ class ImportRow(TenantModel):
                 fields=["organization", "referrer_email"], condition=~Q(referrer_email=""), name="import_row_by_named"
             ),
         ]
+
+    @property
+    def said(self) -> str:
+        """What stands in the row, in one line, for people."""
+        return " · ".join(filter(None, (" ".join(cell.split()) for cell in self.cells)))

@@ -83,6 +83,7 @@ def _finish(work: Work, held: ParticipantImport) -> None:
     }
     work.end(
         ImportStatus.FINISHED,
+        outcome,
         figures={**held.figures, **outcome},
         done=held.total,
         finished_at=clock.wall(),

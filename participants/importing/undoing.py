@@ -59,7 +59,12 @@ def _finish(work: Work, held: ParticipantImport) -> None:
         "kept": counted.get(RowState.KEPT, 0),
     }
     work.end(
-        ImportStatus.UNDONE, figures={**held.figures, **outcome}, done=held.total, undone_at=clock.wall(), message=""
+        ImportStatus.UNDONE,
+        outcome,
+        figures={**held.figures, **outcome},
+        done=held.total,
+        undone_at=clock.wall(),
+        message="",
     )
 
 

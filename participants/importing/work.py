@@ -1,6 +1,7 @@
 """A worker's hold on one import: the lease, the time that it may take, and writing under that lease."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +55,9 @@ class Work:
         """In the transaction of a `hold`."""
         ParticipantImport.objects.filter(pk=self.participant_import.pk).update(**values)
 
-    def end(self, status: str, **values: Any) -> None:
-        """In the transaction of a `hold`: nothing more is to be done for now."""
+    def end(self, status: str, outcome: Mapping[str, int] | None = None, **values: Any) -> None:
+        """In the transaction of a `hold`: nothing more is to be done for now. `outcome` goes on record: rows by what
+        became of them."""
         kinds = {
             ImportStatus.FINISHED: "import.finished",
             ImportStatus.UNDONE: "import.undone",
@@ -63,8 +65,7 @@ class Work:
         }
         self.write(status=status, next_attempt_at=None, leased_until=None, lease_token=None, **values)
         if status in kinds:
-            figures = values.get("figures", {})
-            said = {name: number for name, number in figures.items() if isinstance(number, int)}
+            said = {name: number for name, number in (outcome or {}).items() if number}
             happening = Happening(
                 kinds[ImportStatus(status)],
                 "import",

@@ -1,7 +1,7 @@
 """The pages of imports. What can't be done shows the page again with the reason."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -119,7 +119,7 @@ def import_page(request: Any, import_id: UUID) -> HttpResponse:
     return render(request, "imports/import.html", context)
 
 
-def _as_they_would_be(shown: ParticipantImport) -> list[tuple[ImportRow, str]]:
+def _as_they_would_be(shown: ParticipantImport) -> list[tuple[ImportRow, str, datetime | None]]:
     """The first new rows, each with who referred that person, by the name that the file or the campaign has."""
     if shown.status != ImportStatus.CHECKED:
         return []
@@ -130,7 +130,15 @@ def _as_they_would_be(shown: ParticipantImport) -> list[tuple[ImportRow, str]]:
             pk__in=[row.referrer_id for row in rows if row.referrer_id]
         )
     }
-    return [(row, there.get(row.referrer_id) or row.values.get("referrer", "")) for row in rows]  # type: ignore[arg-type]
+    return [
+        (row, there.get(row.referrer_id) or row.values.get("referrer", ""), _joined_at(row))  # type: ignore[arg-type]
+        for row in rows
+    ]
+
+
+def _joined_at(row: ImportRow) -> datetime | None:
+    told = row.values.get("joined_at")
+    return datetime.fromisoformat(told) if told else None
 
 
 def _history(shown: ParticipantImport) -> list[Activity]:
