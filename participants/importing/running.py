@@ -98,8 +98,8 @@ def _write_part(held: ParticipantImport, rows: Sequence[ImportRow]) -> None:
     except OperationalError:
         # The database is stopping, or chose this part to end a deadlock: the next turn does it again.
         raise
-    except (DatabaseError, ParticipantsError):
-        log.info("import_part_one_by_one", participant_import=str(held.pk))
+    except Exception as error:  # noqa: BLE001 - which row it is comes out below, and is told there
+        log.info("import_part_one_by_one", participant_import=str(held.pk), error=type(error).__name__)
         for row in rows:
             row.refresh_from_db()
             _write_one(held, row)
@@ -112,10 +112,18 @@ def _write_one(held: ParticipantImport, row: ImportRow) -> None:
     except OperationalError:
         raise
     except (DatabaseError, ParticipantsError) as error:
+        # Only its kind: the words of a violated key have the person's address in them.
         log.warning("import_row_failed", participant_import=str(held.pk), line=row.line, error=type(error).__name__)
-        row.refresh_from_db()
-        _refuse(row, error)
-        ImportRow.objects.filter(pk=row.pk).update(state=row.state, problem=row.problem, reason=row.reason)
+        _note_refusal(row, error)
+    except Exception as error:
+        log.exception("import_row_failed", participant_import=str(held.pk), line=row.line)
+        _note_refusal(row, error)
+
+
+def _note_refusal(row: ImportRow, error: Exception) -> None:
+    row.refresh_from_db()
+    _refuse(row, error)
+    ImportRow.objects.filter(pk=row.pk).update(state=row.state, problem=row.problem, reason=row.reason)
 
 
 def _write_rows(held: ParticipantImport, rows: Sequence[ImportRow]) -> None:

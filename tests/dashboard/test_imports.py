@@ -278,3 +278,18 @@ def test_the_history_tells_who_did_what(organization: Organization, campaign: Ca
     assert re.search(r"Import started .* 2 rows", seen)
     with tenant(organization):
         assert Customer.objects.count() == 2
+
+
+def test_the_log_links_to_nobody_who_was_removed(
+    organization: Organization, campaign: Campaign, marketer: Visitor
+) -> None:
+    made = files.imported(campaign, FILE, date_format="MDY")
+    ann = files.people(campaign)["ann@example.com"]
+    address = marketer.url("participant", ann.pk)
+    assert address in text(marketer.get("activity"))
+
+    files.undone(made)
+
+    log = text(marketer.get("activity"))
+    assert "Participant removed" in log
+    assert address not in log

@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from participants.models import Participant
 from referral_rocket.accounts.models import ApiKey
 from referral_rocket.accounts.selectors import actor_names
 from referral_rocket.activity.models import Activity
@@ -81,8 +82,9 @@ def uuid_or_404(text: str) -> UUID:
 
 
 def lines_of(request: Any, activities: Sequence[Activity]) -> list[Line]:
-    """Happenings as a page shows them; at most two queries more."""
+    """Happenings as a page shows them; at most three queries more."""
     names = actor_names(each.actor for each in activities)
+    gone = _gone(activities)
     lines = []
     for each in activities:
         topic, _, verb = each.kind.partition(".")
@@ -94,10 +96,17 @@ def lines_of(request: Any, activities: Sequence[Activity]) -> list[Line]:
                 what=f"{topic.replace('_', ' ').capitalize()} {verb.replace('_', ' ')}",
                 details=_details(each.data),
                 icon=icon,
-                href=links.to(request, page_name, each.subject_id) if page_name else "",
+                href=links.to(request, page_name, each.subject_id) if page_name and each.subject_id not in gone else "",
             )
         )
     return lines
+
+
+def _gone(activities: Sequence[Activity]) -> set[UUID]:
+    """Participants whom the undo of an import removed: what happened to them stays on record, their page doesn't."""
+    people = {each.subject_id for each in activities if each.subject_type == "participant"}
+    there = Participant.objects.filter(pk__in=people).values_list("pk", flat=True) if people else ()
+    return people - set(there)
 
 
 # What a line says of a happening's data, in this order. Ids are left out: the line links to its thing.

@@ -8,11 +8,13 @@ from django.test.utils import CaptureQueriesContext
 
 from campaigns.models import CampaignStatus
 from campaigns.services import campaign_update
+from participants.importing import running, working
 from participants.importing.cells import BY_CODE, BY_EMAIL, BY_KEY
 from participants.importing.errors import ImportRefused
 from participants.importing.models import Attributed, Existing, ImportStatus
 from participants.importing.running import CHUNK
 from participants.models import Customer, Participant, ProviderCustomer
+from participants.tasks import import_participants
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.models import Activity, PendingActivity
 from referral_rocket.kit.clock import wall
@@ -282,3 +284,44 @@ def test_joined_in_the_future_is_refused(organization, campaign):
     made = files.checked(campaign, files.as_csv(("email", "joined"), [("a@example.com", tomorrow)]))
 
     assert files.rows(made) == [(2, "WRONG", "invalid_date")]
+
+
+def test_a_row_that_fails_unexpectedly_stops_only_itself(organization, campaign, monkeypatch):
+    real = running.participants_join
+
+    def failing(**options):
+        if any(joining.email == "cid@example.com" for joining in options["joinings"]):
+            raise ZeroDivisionError
+        return real(**options)
+
+    monkeypatch.setattr(running, "participants_join", failing)
+
+    made = files.imported(campaign, FILE)
+
+    assert files.rows(made) == [(2, "CREATED", ""), (3, "CREATED", ""), (4, "WRONG", "not_written")]
+    assert (made.status, made.figures["created"], made.figures["wrong"]) == (ImportStatus.FINISHED, 2, 1)
+
+
+def test_the_sweep_does_what_there_is_to_do(organization, campaign):
+    made = files.upload(organization, FILE)
+    assert import_participants() == 0
+    files.map_as_guessed(campaign, made)
+    assert import_participants() == 1
+    files.start(made)
+    assert import_participants() == 1
+
+    assert import_participants() == 0
+    assert len(files.people(campaign)) == 3
+
+
+def test_one_import_does_not_hold_up_another(organization, campaign):
+    """A turn that is over puts the import behind those that wait."""
+    first, second = files.checked(campaign, FILE), files.checked(factories.campaign(organization), FILE)
+    files.start(first)
+    files.start(second)
+
+    assert working.work_on(seconds=-1) == 1
+    working.work_on()
+
+    assert files.fresh(first).status == ImportStatus.RUNNING
+    assert files.fresh(second).status == ImportStatus.FINISHED
