@@ -173,4 +173,5 @@ def test_totp_secrets_are_encrypted() -> None:
 
 def test_its_forms_speak_as_the_other_pages(client: Client) -> None:
     page = client.get(reverse("account_login")).content.decode()
-    assert "E-mail</label>" in page and "placeholder" not in page
+    assert "E-mail</label>" in page
+    assert "placeholder" not in page
