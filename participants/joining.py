@@ -25,6 +25,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
+from referral_rocket.kit.inserting import rows_insert
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class Joining:
     """What one person joins with. The referrer is named by `referral_code`, or by `referrer_id`: a participant's id, or
     the `id` of an earlier one of the same call.
 
-    `own_code` is a code that the person has from elsewhere; without one a new code is drawn. `attributed_at` is when the
+    `email_key` may be given where it was worked out already. `own_code` is a code that the person has from elsewhere; without one a new code is drawn. `attributed_at` is when the
     referral began to count, by default when the person joined. With a `ban_reason` the person is banned from the start.
     """
 
     email: str
+    email_key: str | None = None
     name: str = ""
     external_id: str | None = None
     provider_ids: Mapping[str, str] = field(default_factory=dict)
@@ -89,7 +91,7 @@ def participants_join(
         organization=organization,
         actor=actor,
         at=recorded_at or work.now,
-        happenings=[each for joining in work.created for each in work.happenings(joining)],
+        happenings=[each for joining in work.created for each in work.happenings(joining, told)],
         told=told,
     )
     return [work.outcome_of(joining) for joining in joinings]
@@ -105,7 +107,7 @@ class _Work:
         self.keys: dict[UUID, str] = {}
         for joining in joinings:
             try:
-                self.keys[joining.id] = email_key(joining.email)
+                self.keys[joining.id] = joining.email_key or email_key(joining.email)
             except InvalidEmail as error:
                 self.refused[joining.id] = error
         self.joinings = [joining for joining in joinings if joining.id in self.keys]
@@ -247,11 +249,12 @@ class _Work:
             for key, joining in wanted
         ]
         if rows:
-            Customer.objects.bulk_create(rows, ignore_conflicts=True)
-            made = {row.pk for row in rows}
-            stored = Customer.objects.filter(email_key__in=[row.email_key for row in rows])
-            self.customers |= {each.email_key: each for each in stored}
-            self.customers_made = {key for key, each in self.customers.items() if each.pk in made}
+            made = rows_insert(rows, skip_conflicts=True)
+            self.customers |= {row.email_key: row for row in rows if row.pk in made}
+            self.customers_made = {row.email_key for row in rows if row.pk in made}
+            others = [row.email_key for row in rows if row.pk not in made]
+            if others:
+                self.customers |= {each.email_key: each for each in Customer.objects.filter(email_key__in=others)}
         for joining in self.new:
             if self.keys[joining.id] not in self.customers:
                 raise IdTaken(f"Another customer has the external id {joining.external_id}.")
@@ -280,8 +283,7 @@ class _Work:
                 )
         if not links:
             return
-        ProviderCustomer.objects.bulk_create(links, ignore_conflicts=True)
-        stored = set(ProviderCustomer.objects.filter(pk__in=[link.pk for link in links]).values_list("pk", flat=True))
+        stored = rows_insert(links, skip_conflicts=True)
         for link in links:
             if link.pk not in stored:
                 raise IdTaken(f"Another customer has the {link.provider} id {link.provider_id}.")
@@ -291,8 +293,7 @@ class _Work:
         waiting = list(self.new)
         while waiting:
             rows = {joining.id: self._row(joining) for joining in waiting}
-            Participant.objects.bulk_create(rows.values(), ignore_conflicts=True)
-            stored = set(Participant.objects.filter(pk__in=list(rows)).values_list("pk", flat=True))
+            stored = rows_insert(list(rows.values()), skip_conflicts=True)
             missed = [joining for joining in waiting if joining.id not in stored]
             known = self._known(self.keys[each.id] for each in missed) if missed else {}
             for joining in waiting:
@@ -336,9 +337,9 @@ class _Work:
             if moved:
                 row.save(update_fields=["referred_by"])
 
-    def happenings(self, joining: Joining) -> list[Happening]:
+    def happenings(self, joining: Joining, told: bool) -> list[Happening]:
         row = self.joined[joining.id].participant
-        data = participant_data(row, row.customer, "JOINED")
+        data = participant_data(row, row.customer, "JOINED") if told else None
         came_back = bool(joining.referral_code or joining.referrer_id) and self.keys[joining.id] in self.erased
         referred_by = None if row.referred_by_id is None else str(row.referred_by_id)
         joined = Happening(

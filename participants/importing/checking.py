@@ -6,7 +6,6 @@ written: `position` is written with it.
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -22,13 +21,12 @@ from referral_rocket.kit import clock
 CHUNK = 1000
 _WRITE = """
 UPDATE participants_importrow r
-SET state = given.state, problem = given.problem, reason = given.reason, "values" = given.written::jsonb,
+SET state = given.state, problem = given.problem, reason = given.reason, "values" = given.written,
     email_key = given.email_key, external_id = given.external_id, code = given.code, key = given.key,
     referrer_email = given.referrer_email, referrer_code = given.referrer_code, referrer_key = given.referrer_key,
     code_owner = given.code_owner, participant_id = NULL
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-    %s::text[], %s::text[], %s::text[], %s::uuid[]) AS given (id, state, problem, reason, written, email_key, external_id,
-    code, key, referrer_email, referrer_code, referrer_key, code_owner)
+FROM jsonb_to_recordset(%s::jsonb) AS given (id uuid, state text, problem text, reason text, written jsonb, email_key text,
+    external_id text, code text, key text, referrer_email text, referrer_code text, referrer_key text, code_owner uuid)
 WHERE r.organization_id = %s AND r.id = given.id
 """
 
@@ -80,23 +78,24 @@ def _settings(current: ParticipantImport) -> Settings:
 
 
 def _write(held: ParticipantImport, read: Sequence[tuple[UUID, Reading]], owners: dict[str, UUID]) -> None:
-    columns: list[tuple[Any, ...]] = [
-        (
-            pk,
-            RowState.WRONG if reading.problem else RowState.NEW,
-            reading.problem,
-            reading.reason,
-            json.dumps(reading.values),
-            reading.email_key,
-            reading.external_id,
-            reading.code,
-            reading.key,
-            reading.referrer_email,
-            reading.referrer_code,
-            reading.referrer_key,
-            owners.get(reading.code),
-        )
+    given = [
+        {
+            "id": str(pk),
+            "state": RowState.WRONG if reading.problem else RowState.NEW,
+            "problem": reading.problem,
+            "reason": reading.reason,
+            "written": reading.values,
+            "email_key": reading.email_key,
+            "external_id": reading.external_id,
+            "code": reading.code,
+            "key": reading.key,
+            "referrer_email": reading.referrer_email,
+            "referrer_code": reading.referrer_code,
+            "referrer_key": reading.referrer_key,
+            "code_owner": str(owners[reading.code]) if reading.code in owners else None,
+        }
         for pk, reading in read
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [*map(list, zip(*columns, strict=True)), held.organization_id])
+        # As one text: an array of each column would be bound value by value.
+        cursor.execute(_WRITE, [json.dumps(given), held.organization_id])

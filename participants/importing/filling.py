@@ -78,7 +78,7 @@ def _refer(
 
 @transaction.atomic
 def participant_empty(
-    *, organization: Organization, participant: Participant, filled: Mapping[str, Any], actor: str
+    *, organization: Organization, participant_id: UUID, filled: Mapping[str, Any], actor: str
 ) -> list[str]:
     """Take back what `participant_fill` wrote, where it is still that. Answers what stays because it was changed since.
 
@@ -88,7 +88,7 @@ def participant_empty(
     held = (
         Participant.objects.select_for_update(no_key=True, of=("self",))
         .select_related("customer", "campaign")
-        .get(pk=participant.pk)
+        .get(pk=participant_id)
     )
     customer = type(held.customer).objects.select_for_update(no_key=True).get(pk=held.customer_id)
     if "name" in filled:

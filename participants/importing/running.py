@@ -40,9 +40,9 @@ CHUNK = 500
 _WRITE = """
 UPDATE participants_importrow r
 SET state = given.state, problem = given.problem, reason = given.reason, participant_id = given.participant_id,
-    customer_made = given.customer_made, filled = given.filled::jsonb
-FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::boolean[], %s::text[])
-    AS given (id, state, problem, reason, participant_id, customer_made, filled)
+    customer_made = given.customer_made, filled = given.filled
+FROM jsonb_to_recordset(%s::jsonb) AS given
+    (id uuid, state text, problem text, reason text, participant_id uuid, customer_made boolean, filled jsonb)
 WHERE r.organization_id = %s AND r.id = given.id
 """
 
@@ -138,20 +138,21 @@ def _write_rows(held: ParticipantImport, rows: Sequence[ImportRow]) -> None:
 
 def rows_write(held: ParticipantImport, rows: Sequence[ImportRow]) -> None:
     """Note what became of the rows, in one statement."""
-    columns = [
-        (
-            row.pk,
-            row.state,
-            row.problem,
-            row.reason,
-            row.participant_id,
-            row.customer_made,
-            None if row.filled is None else json.dumps(row.filled),
-        )
+    given = [
+        {
+            "id": str(row.pk),
+            "state": row.state,
+            "problem": row.problem,
+            "reason": row.reason,
+            "participant_id": str(row.participant_id) if row.participant_id else None,
+            "customer_made": row.customer_made,
+            "filled": row.filled,
+        }
         for row in rows
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, [*map(list, zip(*columns, strict=True)), held.organization_id])
+        # As one text: an array of each column would be bound value by value.
+        cursor.execute(_WRITE, [json.dumps(given), held.organization_id])
 
 
 def _join(held: ParticipantImport, rows: Sequence[ImportRow]) -> dict[UUID, UUID | None]:
@@ -207,6 +208,7 @@ def _joining(held: ParticipantImport, row: ImportRow, referrer_id: UUID | None, 
     joined_at = datetime.fromisoformat(values["joined_at"]) if "joined_at" in values else None
     return Joining(
         email=values["email"],
+        email_key=row.email_key,
         name=values["name"],
         external_id=values["external_id"] or None,
         provider_ids=values["provider_ids"],

@@ -29,8 +29,8 @@ _CHUNK = 2000
 _INSERT = """
 INSERT INTO participants_importrow (id, organization_id, participant_import_id, line, cells, state, problem, reason,
     "values", email_key, external_id, code, key, referrer_email, referrer_code, referrer_key, customer_made)
-SELECT given.id, %s, %s, given.line, given.cells::jsonb, 'UNREAD', '', '', '{}', '', '', '', '', '', '', '', false
-FROM unnest(%s::uuid[], %s::integer[], %s::text[]) AS given (id, line, cells)
+SELECT given.id, %s, %s, given.line, given.cells, 'UNREAD', '', '', '{}', '', '', '', '', '', '', '', false
+FROM jsonb_to_recordset(%s::jsonb) AS given (id uuid, line integer, cells jsonb)
 """
 
 
@@ -85,8 +85,8 @@ def _rows_store(made: ParticipantImport, rows: Iterable[tuple[int, list[str]]]) 
                 raise ImportRefused(
                     f"The file has more than {settings.IMPORT_MAX_ROWS:,} rows. Split it, and keep the header in each part."
                 )
-            ids, lines, cells = zip(*((uuid7(), line, json.dumps(cells)) for line, cells in chunk), strict=True)
-            cursor.execute(_INSERT, [made.organization_id, made.pk, list(ids), list(lines), list(cells)])
+            given = [{"id": str(uuid7()), "line": line, "cells": cells} for line, cells in chunk]
+            cursor.execute(_INSERT, [made.organization_id, made.pk, json.dumps(given)])
     return number
 
 

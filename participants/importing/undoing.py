@@ -12,6 +12,7 @@ participant without that lock, at the very moment, meets a foreign key and is re
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,12 @@ from referral_rocket.kit import clock
 
 CHUNK = 500
 _WORDS = {"click": "clicks", "qualifyingevent": "events", "reward": "rewards"}
+
+
+@dataclass(frozen=True)
+class _Person:
+    customer_id: UUID
+    is_erased: bool
 
 
 def undo(work: Work) -> bool:
@@ -72,11 +79,11 @@ def _take_back(held: ParticipantImport, rows: Sequence[ImportRow]) -> None:
     # In key order, and for good: nobody may point to them any more once they have been looked at.
     ids = [row.participant_id for row in rows if row.participant_id]
     people = {
-        each.pk: each
-        for each in Participant.objects.select_for_update(of=("self",))
-        .select_related("customer", "campaign")
+        pk: _Person(customer_id, erased_at is not None)
+        for pk, customer_id, erased_at in Participant.objects.select_for_update(of=("self",))
         .filter(pk__in=ids)
         .order_by("pk")
+        .values_list("pk", "customer_id", "customer__erased_at")
     }
     made = [row for row in rows if row.state == RowState.CREATED]
     # First, since a referrer that was filled in may be somebody who was made.
@@ -87,7 +94,7 @@ def _take_back(held: ParticipantImport, rows: Sequence[ImportRow]) -> None:
     rows_write(held, rows)
 
 
-def _remove(held: ParticipantImport, rows: Sequence[ImportRow], people: dict[UUID, Participant]) -> None:
+def _remove(held: ParticipantImport, rows: Sequence[ImportRow], people: dict[UUID, _Person]) -> None:
     there = {row.participant_id: row for row in rows if row.participant_id in people}
     happened = _what_happened(there)
     referred = _referred(there)
@@ -99,7 +106,7 @@ def _remove(held: ParticipantImport, rows: Sequence[ImportRow], people: dict[UUI
             continue
         # Those whom this one referred come before it; so they are decided about by now.
         reasons = happened[participant_id] | ({"people referred"} if referred[participant_id] - gone else set())
-        if people[participant_id].customer.erased_at is not None:
+        if people[participant_id].is_erased:
             reasons.add("been erased")
         if reasons:
             row.state, row.reason = RowState.KEPT, f"Has {', '.join(sorted(reasons))} since the import."
@@ -141,7 +148,7 @@ def _pointed(model: type[models.Model], column: str, ids: Iterable[UUID | None])
     return set(rows.order_by().values_list(column, flat=True).distinct())
 
 
-def _delete(held: ParticipantImport, rows: Sequence[ImportRow], people: dict[UUID, Participant]) -> None:
+def _delete(held: ParticipantImport, rows: Sequence[ImportRow], people: dict[UUID, _Person]) -> None:
     ids = [row.participant_id for row in rows if row.participant_id]
     if not ids:
         return
@@ -169,11 +176,13 @@ def _delete_customers(ids: set[UUID]) -> None:
         cursor.execute("DELETE FROM participants_customer WHERE id = ANY(%s)", [list(locked)])
 
 
-def _empty(held: ParticipantImport, row: ImportRow, people: dict[UUID, Participant]) -> None:
-    found = people.get(row.participant_id) if row.participant_id else None
-    if found is None or found.customer.erased_at is not None or row.filled is None:
+def _empty(held: ParticipantImport, row: ImportRow, people: dict[UUID, _Person]) -> None:
+    participant_id = row.participant_id
+    if participant_id is None or participant_id not in people or people[participant_id].is_erased or row.filled is None:
         row.state, row.reason = RowState.KEPT, "The participant is no longer there, or was erased."
         return
-    stays = participant_empty(organization=held.organization, participant=found, filled=row.filled, actor=ACTOR)
+    stays = participant_empty(
+        organization=held.organization, participant_id=participant_id, filled=row.filled, actor=ACTOR
+    )
     row.state = RowState.KEPT if stays else RowState.RESTORED
     row.reason = f"Changed since the import: {', '.join(stays)}." if stays else ""

@@ -10,6 +10,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.models import Activity, PendingActivity
 from referral_rocket.activity.tasks import hand_on
 from referral_rocket.kit.clock import wall
+from referral_rocket.kit.inserting import rows_insert
 from referral_rocket.kit.nudges import nudge
 
 
@@ -44,7 +45,7 @@ def record(
     """
     moment = at or wall()
     wanted = list(happenings)
-    activities = Activity.objects.bulk_create(
+    activities = [
         Activity(
             organization=organization,
             at=moment,
@@ -56,9 +57,12 @@ def record(
             data=dict(happening.data),
         )
         for happening in wanted
-    )
+    ]
     if not told:
+        # Ten thousands of an import come this way.
+        rows_insert(activities)
         return activities
+    Activity.objects.bulk_create(activities)
     # Wall time, whatever the activity's: a queue is worked on when something was put into it.
     now = wall()
     PendingActivity.objects.bulk_create(
