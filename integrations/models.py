@@ -112,8 +112,6 @@ class Endpoint(TenantModel):
     status = models.CharField(max_length=8, choices=EndpointStatus, default=EndpointStatus.ENABLED)
     disabled_reason = models.CharField(max_length=10, choices=DisabledReason, null=True)
     disabled_at = models.DateTimeField(null=True)
-    # When the organization is to be told by mail that we disabled it; null once that was done.
-    notice_due_at = models.DateTimeField(null=True)
     secrets = EncryptedJSONField(default=dict)
     failing_since = models.DateTimeField(null=True)
     last_success_at = models.DateTimeField(null=True)
@@ -126,9 +124,6 @@ class Endpoint(TenantModel):
         indexes = [
             models.Index(
                 fields=["organization", "id"], condition=models.Q(deleted_at__isnull=True), name="endpoints_in_use"
-            ),
-            models.Index(
-                fields=["notice_due_at"], condition=models.Q(notice_due_at__isnull=False), name="endpoints_to_tell_of"
             ),
         ]
         constraints = [

@@ -24,7 +24,7 @@ def _every(task: str, seconds: float) -> dict[str, object]:
 app.conf.beat_schedule = {
     "deliveries": _every("webhooks.outbound.tasks.deliver", 5),
     "orders-waiting": _every("webhooks.outbound.tasks.order_what_waited", 60),
-    "endpoint-notices": _every("webhooks.outbound.tasks.tell_of_disabled", 60),
+    "notices": _every("referral_rocket.notices.tasks.send_notices", 60),
     "outbox": _every("referral_rocket.activity.tasks.hand_on", 5),
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "inbound-completions": _every("webhooks.inbound.tasks.complete", 20),

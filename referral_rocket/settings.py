@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "referral_rocket",
     "referral_rocket.accounts",
     "referral_rocket.activity",
+    "referral_rocket.notices",
     "integrations",
     "campaigns",
     "participants",
@@ -243,7 +244,7 @@ SHOPIFY_CLIENT_ID = env.str("SHOPIFY_CLIENT_ID", default="")
 SHOPIFY_CLIENT_SECRET = env.str("SHOPIFY_CLIENT_SECRET", default="")
 WEBHOOK_ALLOWED_PRIVATE_NETWORKS = env.list("WEBHOOK_ALLOWED_PRIVATE_NETWORKS", default=[])
 # Who is handed what happened: functions that activity/outbox.py calls, each in the transaction that empties the outbox.
-ACTIVITY_CONSUMERS = ["webhooks.outbound.fanout.consume"]
+ACTIVITY_CONSUMERS = ["webhooks.outbound.fanout.consume", "referral_rocket.notices.consuming.consume"]
 # What a file of participants may have, and for how many days its rows are kept, with them the undo of its import.
 IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=50_000_000)
 IMPORT_MAX_ROWS = env.int("IMPORT_MAX_ROWS", default=200_000)

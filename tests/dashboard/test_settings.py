@@ -11,6 +11,8 @@ from referral_rocket.accounts.models import Invitation, Membership, Organization
 from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.models import Activity
+from referral_rocket.notices.kinds import NoticeKind
+from referral_rocket.notices.services import notices_wanted
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, text
 
@@ -212,3 +214,36 @@ def test_queries_do_not_grow(organization: Organization, admin: Visitor) -> None
     admin.post("member_invite", email="b@example.com", role=Role.VIEWER)
     member(organization, Role.VIEWER)
     assert (admin.queries("activity"), admin.queries("members")) == before
+
+
+def test_choosing_mails(organization: Organization, admin: Visitor) -> None:
+    page = text(admin.get("notifications"))
+    assert "A connection stopped working" in page
+    answer = admin.post("notifications", APPROVAL="on")
+    assert answer.headers["Location"] == admin.url("notifications")
+    with tenant(organization):
+        assert notices_wanted(user=admin.user) == [NoticeKind.APPROVAL]
+
+
+def test_mails_that_a_role_could_not_act_on_are_not_offered(organization: Organization) -> None:
+    marketer = member(organization, Role.MARKETER)
+    assert "A connection stopped working" not in text(marketer.get("notifications"))
+    marketer.post("notifications")
+    with tenant(organization):
+        assert notices_wanted(user=marketer.user) == [NoticeKind.CONNECTION, NoticeKind.ENDPOINT]
+    assert "Your role does neither." in text(member(organization, Role.VIEWER).get("notifications"))
+
+
+def test_mails_of_a_test_organization_are_chosen_in_the_live_one(organization: Organization, admin: Visitor) -> None:
+    twin = Visitor(organization.test_organization, admin.user)
+    assert "Choose there" in text(twin.get("notifications"))
+    assert twin.post("notifications").status_code == 403
+    with tenant(organization):
+        assert notices_wanted(user=admin.user) == NoticeKind.values
+
+
+def test_what_is_kept_and_what_can_be_taken_along(admin: Visitor) -> None:
+    page = admin.get("data").content.decode()
+    assert admin.url("participant_export") in page
+    assert admin.url("rewards_export") in page
+    assert "30 days" in page

@@ -13,6 +13,7 @@ LAYERS = (
     "participants",
     "campaigns",
     "integrations",
+    "referral_rocket.notices",
     "referral_rocket.activity",
     "referral_rocket.accounts",
 )

@@ -105,7 +105,7 @@ def _set_status(held: Endpoint, status: str) -> None:
     if status == EndpointStatus.ENABLED:
         held.status, held.disabled_reason, held.disabled_at = EndpointStatus.ENABLED, None, None
         # The five days begin anew.
-        held.failing_since, held.notice_due_at = None, None
+        held.failing_since = None
         nudge(deliver)
     elif status == EndpointStatus.DISABLED:
         held.status, held.disabled_reason, held.disabled_at = status, DisabledReason.BY_PERSON, wall()

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import structlog
@@ -249,13 +250,22 @@ def _write_health(results: Sequence[Result], now: datetime) -> None:
 
 
 def disable(endpoint_id: UUID, organization_id: UUID, reason: DisabledReason, now: datetime) -> None:
-    """Send it nothing more, and have the organization told by mail (tasks.tell_of_disabled)."""
+    """Send it nothing more, and have the organization told by mail (referral_rocket/notices)."""
     Endpoint.objects.filter(pk=endpoint_id).update(
-        status=EndpointStatus.DISABLED, disabled_reason=reason, disabled_at=now, notice_due_at=now
+        status=EndpointStatus.DISABLED, disabled_reason=reason, disabled_at=now
     )
+    # Its host alone: what comes after it may hold a token.
+    url = Endpoint.objects.values_list("url", flat=True).get(pk=endpoint_id)
     log.warning("endpoint_disabled", endpoint=str(endpoint_id), reason=reason)
     record(
         organization=Organization.objects.get(pk=organization_id),
         actor=ACTOR,
-        happenings=[Happening("endpoint.disabled", "endpoint", endpoint_id, data={"reason": str(reason)})],
+        happenings=[
+            Happening(
+                "endpoint.disabled",
+                "endpoint",
+                endpoint_id,
+                data={"reason": str(reason), "host": urlsplit(url).hostname},
+            )
+        ],
     )

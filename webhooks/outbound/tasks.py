@@ -2,7 +2,6 @@
 
 from celery import shared_task
 
-from webhooks.outbound import notices
 from webhooks.outbound.orders import orders_make_everywhere
 from webhooks.outbound.sending import process_sender
 
@@ -19,9 +18,3 @@ def deliver() -> int:
 def order_what_waited() -> int:
     """Order rewards for which there was no endpoint."""
     return orders_make_everywhere()
-
-
-@shared_task
-def tell_of_disabled() -> int:
-    """Mail organizations whose endpoints were disabled."""
-    return notices.run()

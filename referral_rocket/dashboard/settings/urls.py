@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from referral_rocket.dashboard.settings import account, activity_log, general, members
+from referral_rocket.dashboard.settings import account, activity_log, data, general, members, notifications
 
 settings = [
     path("settings/", general.organization, name="settings"),
@@ -13,5 +13,7 @@ settings = [
     path("settings/invitations/<uuid:invitation_id>/revoke/", members.revoke, name="invitation_revoke"),
     path("settings/profile/", account.profile, name="profile"),
     path("settings/security/", account.security, name="security"),
+    path("settings/notifications/", notifications.notifications, name="notifications"),
+    path("settings/data/", data.data, name="data"),
     path("settings/activity/", activity_log.activity, name="activity"),
 ]

@@ -7,8 +7,10 @@ import pytest
 from integrations.models import Endpoint
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.services import test_clock_set as set_clock
+from referral_rocket.activity import outbox
 from referral_rocket.kit import clock
-from webhooks.outbound import claiming, notices
+from referral_rocket.notices import sending
+from webhooks.outbound import claiming
 from webhooks.outbound.deliveries import attempts_pull_forward
 from webhooks.outbound.endpoints import endpoint_test, endpoint_update
 from webhooks.outbound.models import Delivery, DeliveryAttempt
@@ -143,10 +145,11 @@ def test_five_days_without_success_disable_it(twin, endpoint, mailoutbox):
     with tenant(twin):
         disabled = Endpoint.objects.get()
     assert (disabled.status, disabled.disabled_reason) == ("DISABLED", "no_success")
-    assert notices.run() == 1
-    assert notices.run() == 0
-    assert mailoutbox[0].subject == f"{twin.name}: a webhook endpoint was disabled"
-    assert endpoint.url in mailoutbox[0].body
+    outbox.run()
+    assert sending.run() == 1
+    assert sending.run() == 0
+    assert mailoutbox[0].subject == f"{twin.name} (test): a webhook endpoint was disabled"
+    assert "at localhost. None of our requests succeeded for 5 days." in mailoutbox[0].body
     advance(twin, timedelta(days=2))
     assert claim() == []
 
@@ -163,7 +166,6 @@ def test_gone_disables_it_at_once(twin, endpoint):
     with tenant(twin):
         disabled = Endpoint.objects.get()
         assert (disabled.status, disabled.disabled_reason) == ("DISABLED", "gone")
-        assert disabled.notice_due_at is not None
         assert Delivery.objects.get().status == "PENDING"
 
 
