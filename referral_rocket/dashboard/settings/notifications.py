@@ -20,7 +20,9 @@ def notifications(request: Any) -> HttpResponse:
     """A switch for each kind of mail that the member's role could get. A test organization follows its live one."""
     live = request.organization.live_organization
     offered = [kind for kind, notice in NOTICES.items() if may(request.role, notice.ability)]
-    form = _form(offered)(request.POST or None) if not live else None
+    # Nothing ticked is an answer too.
+    sent = request.POST if request.method == "POST" else None
+    form = None if live else _form(offered)(sent)
     if request.method == "POST":
         if form is None:
             raise PermissionDenied("A test organization follows its live one: choose there.")

@@ -149,7 +149,7 @@ def test_five_days_without_success_disable_it(twin, endpoint, mailoutbox):
     assert sending.run() == 1
     assert sending.run() == 0
     assert mailoutbox[0].subject == f"{twin.name} (test): a webhook endpoint was disabled"
-    assert "at localhost. None of our requests succeeded for 5 days." in mailoutbox[0].body
+    assert "at 127.0.0.1. None of our requests succeeded for 5 days." in mailoutbox[0].body
     advance(twin, timedelta(days=2))
     assert claim() == []
 
