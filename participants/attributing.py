@@ -207,14 +207,21 @@ def _learn_ids(organization: Organization, payments: Iterable[Payment], people: 
         ),
         ignore_conflicts=True,
     )
+    Customer.objects.filter(pk__in=set(new.values())).update(reachable_at=clock.wall())
 
 
 def customer_seen(*, organization: Organization, connection: Connection, fact: CustomerSeen) -> Customer | None:
-    """The provider told an id and an e-mail of one person: note the id with the customer of that e-mail, if any."""
+    """The provider told an id and an e-mail of one person: note the id with the customer of that e-mail, if any.
+
+    What waits because the provider couldn't pay this person can be tried again, whatever has changed there.
+    """
+    key = provider_of(connection.provider).person_key
     customer = customer_by_email(fact.email) if fact.email else None
     if customer is None:
+        known = ProviderCustomer.objects.filter(provider=key, provider_id=fact.provider_customer_id)
+        customer = Customer.objects.filter(pk__in=known.values("customer")).first()
+    if customer is None:
         return None
-    key = provider_of(connection.provider).person_key
     if not ProviderCustomer.objects.filter(customer=customer, provider=key).exists():
         try:
             provider_customer_link(
@@ -222,4 +229,5 @@ def customer_seen(*, organization: Organization, connection: Connection, fact: C
             )
         except (IdTaken, PersonErased):
             return None
+    Customer.objects.filter(pk=customer.pk, erased_at__isnull=True).update(reachable_at=clock.wall())
     return customer

@@ -1,10 +1,14 @@
 """What is known about a customer: name, own id, ids at providers. Each service is atomic by itself."""
 
+from collections.abc import Mapping
+from uuid import UUID
+
 from django.db import IntegrityError, transaction
 
 from participants.errors import IdTaken, PersonErased
 from participants.models import Customer, ProviderCustomer
 from referral_rocket.accounts.models import Organization
+from referral_rocket.kit import clock
 
 
 def provider_customer_link(
@@ -24,7 +28,48 @@ def provider_customer_link(
         link, _ = ProviderCustomer.objects.update_or_create(
             organization=organization, customer=customer, provider=provider, defaults={"provider_id": provider_id}
         )
+        Customer.objects.filter(pk=customer.pk).update(reachable_at=clock.wall())
     return link
+
+
+@transaction.atomic
+def provider_customers_learn(
+    *, organization: Organization, links: Mapping[tuple[UUID, str], str]
+) -> list[tuple[UUID, str]]:
+    """Note ids that a provider told, by customer and provider; a new one replaces the old. A fixed number of queries.
+
+    Those that belong to another customer are left as they are, and answered; an erased person's are dropped.
+    """
+    if not links:
+        return []
+    ids = {customer_id for customer_id, _ in links}
+    # In key order, before anything is looked at; who was erased meanwhile shows then.
+    list(Customer.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk", flat=True))
+    here = set(Customer.objects.filter(pk__in=ids, erased_at__isnull=True).values_list("pk", flat=True))
+    owners = {
+        (link.provider, link.provider_id): link.customer_id
+        for link in ProviderCustomer.objects.filter(provider_id__in=set(links.values()))
+    }
+    wanted, taken = [], []
+    for (customer_id, provider), provider_id in sorted(links.items()):
+        if owners.setdefault((provider, provider_id), customer_id) != customer_id:
+            taken.append((customer_id, provider))
+        elif customer_id in here:
+            wanted.append(
+                ProviderCustomer(
+                    organization=organization, customer_id=customer_id, provider=provider, provider_id=provider_id
+                )
+            )
+    try:
+        with transaction.atomic():
+            ProviderCustomer.objects.bulk_create(
+                wanted, update_conflicts=True, unique_fields=["customer", "provider"], update_fields=["provider_id"]
+            )
+    except IntegrityError:
+        # Another transaction gave one of the ids to somebody else at the same moment: they are learned another time.
+        return taken
+    Customer.objects.filter(pk__in=[link.customer_id for link in wanted]).update(reachable_at=clock.wall())
+    return taken
 
 
 def customer_change(*, customer: Customer, name: str | None = None, external_id: str | None = None) -> None:
@@ -34,7 +79,7 @@ def customer_change(*, customer: Customer, name: str | None = None, external_id:
     known = Customer.objects.filter(pk=customer.pk, erased_at__isnull=True)
     try:
         with transaction.atomic():
-            changed = known.update(name=customer.name, external_id=customer.external_id)
+            changed = known.update(name=customer.name, external_id=customer.external_id, reachable_at=clock.wall())
     except IntegrityError as error:
         raise IdTaken(f"Another customer has the external id {external_id}.") from error
     if not changed:

@@ -26,6 +26,9 @@ class Customer(TenantModel):
     erased_at = models.DateTimeField(null=True)
     pseudonym = models.CharField(max_length=40, blank=True)
     erased_hash = models.CharField(max_length=64, null=True, db_collation="C")
+    # When we last heard something that decides whether a provider can pay this person: an id there, a change of the
+    # customer there, the name. In wall time, as attempts are.
+    reachable_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

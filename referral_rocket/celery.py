@@ -36,6 +36,7 @@ app.conf.beat_schedule = {
     "deductions": _every("rewards.tasks.take_back_deductions", 60),
     "issuing": _every("rewards.tasks.run_batches", 5),
     "queued-rewards": _every("rewards.tasks.issue_queued", 60),
+    "recipients": _every("rewards.tasks.retry_recipients", 20),
     "connection-checks": _every("integrations.tasks.check_connections", 5),
     "signing-keys": _every("integrations.tasks.fetch_signing_keys", 5),
     "api-answers": _every("referral_rocket.api.tasks.forget_old_answers", 3600),

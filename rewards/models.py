@@ -192,6 +192,9 @@ class Reward(TenantModel):
                 name="reward_to_deduct",
             ),
             models.Index(fields=["settled_by"], condition=Q(settled_by__isnull=False), name="reward_settled"),
+            models.Index(
+                fields=["organization", "id"], condition=Q(waiting_for="RECIPIENT"), name="reward_waits_for_recipient"
+            ),
         ]
 
 

@@ -2,11 +2,13 @@
 
 from celery import shared_task
 
+from referral_rocket.kit.nudges import nudge
 from rewards.services import issuing
 from rewards.services.automatic import runs_everywhere
 from rewards.services.erasing import erasures_finish_everywhere
 from rewards.services.freezing import freeze_everywhere
 from rewards.services.queueing import queued_issue_everywhere
+from rewards.services.recipients import recipients_retry_everywhere
 from rewards.services.releasing import release_everywhere
 from rewards.services.take_backs import take_backs_everywhere
 
@@ -14,9 +16,12 @@ from rewards.services.take_backs import take_backs_everywhere
 @shared_task
 def run_batches() -> int:
     """Freeze what big batches are made of, and issue what is queued; then erase what was kept until that ended."""
-    freeze_everywhere()
+    frozen = freeze_everywhere()
     tried = issuing.run()
     erasures_finish_everywhere()
+    if frozen or tried:
+        # A run yields after a while. Waiting for beat would leave a connection idle for a part of its time.
+        nudge(run_batches)
     return tried
 
 
@@ -42,3 +47,9 @@ def take_back_deductions() -> int:
 def issue_automatically() -> int:
     """Put into batches what campaigns issue by themselves."""
     return runs_everywhere()
+
+
+@shared_task
+def retry_recipients() -> int:
+    """Make plainly due what waited for its recipient, where something has changed about that person."""
+    return recipients_retry_everywhere()

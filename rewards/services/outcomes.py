@@ -11,9 +11,9 @@ from django.db.models import F
 from integrations.base import Exchange, IssueResult
 from integrations.errors import ConnectionNeedsAttention
 from integrations.registry import provider_of_method
-from participants.errors import IdTaken, PersonErased
-from participants.services import provider_customer_link
+from participants.customers import provider_customers_learn
 from referral_rocket.accounts.models import Organization
+from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
 from rewards.models import BatchItem, IssueAttempt, Reward
 from rewards.services.claims import claims_close
@@ -21,11 +21,14 @@ from rewards.services.conclusions import Answered, Conclusion, conclude
 from rewards.services.confirming import rows_of_deduction
 from rewards.services.door import Move, rewards_move, totals_last
 from rewards.services.finishing import finish_if_done
+from rewards.services.item_rows import attempts_write, items_write
 from rewards.services.netting import nettings_end, nettings_of, settling_moves, with_budget_back
 from rewards.states import ItemOutcome, RewardStatus, WaitingFor
 
-# What a later try may find changed at the provider: the reward waits for that, still due.
-_WAITS_FOR_RECIPIENT = frozenset({"customer_not_found", "several_customers", "customer_deleted", "invalid_recipient"})
+# What a later try may find changed at the provider: the reward waits for that, still due (recipients.py).
+_WAITS_FOR_RECIPIENT = frozenset(
+    {"customer_not_found", "several_customers", "customer_deleted", "invalid_recipient", "currency_mismatch"}
+)
 RETURNED = "returned_by_provider"
 
 log = structlog.get_logger(__name__)
@@ -81,7 +84,6 @@ def conclusions_write(
             for answered, conclusion in concluded
             if answered.item.claim_id and _is_over(conclusion)
         )
-        _learn_recipients(organization, [answered for answered, _ in concluded])
         finish_if_done(sorted({answered.item.batch_id for answered, _ in concluded}))
 
 
@@ -107,25 +109,8 @@ def _write_items(concluded: Sequence[Concluded], now: datetime) -> None:
         if attempt is not None and conclusion.attempt is not None and (changed or attempt.finished_at is None):
             _finish_attempt(attempt, answered, conclusion, now)
             attempts.append(attempt)
-    BatchItem.objects.bulk_update(
-        items,
-        [
-            "outcome",
-            "code",
-            "message",
-            "in_doubt",
-            "tries",
-            "leased_until",
-            "lease_token",
-            "next_attempt_at",
-            "provider_reference",
-            "updated_at",
-        ],
-    )
-    IssueAttempt.objects.bulk_update(
-        attempts,
-        ["outcome", "code", "message", "finished_at", "exchanges", "recipient_provider_id", "provider_reference"],
-    )
+    items_write(items)
+    attempts_write(attempts)
 
 
 def _finish_attempt(attempt: IssueAttempt, answered: Answered, conclusion: Conclusion, now: datetime) -> None:
@@ -206,28 +191,28 @@ def _issued(organization: Organization, item: BatchItem, reward: Reward, reason:
     )
 
 
-def _learn_recipients(organization: Organization, answers: Sequence[Answered]) -> None:
-    """Keep the id under which the provider knows a customer, so that the next reward needs no search."""
+def recipients_learn(*, organization: Organization, answers: Sequence[Answered]) -> None:
+    """Keep the ids under which a provider knows customers, so that the next reward needs no search.
+
+    Outside `tenant()`: in a transaction of its own, after the one that wrote the answers, since a customer is locked
+    before rewards (docs/locking.md). Killed in between, the next reward searches again.
+    """
+    links = {}
     for answered in answers:
         answer, reward = answered.answer, answered.item.reward
-        if not isinstance(answer, IssueResult) or not answer.recipient_provider_id:
+        if not isinstance(answer, IssueResult) or not answer.sent or not answer.recipient_provider_id:
             continue
         key = provider_of_method(answered.item.batch.method).person_key
         known = {link.provider: link.provider_id for link in reward.customer.provider_customers.all()}
-        if known.get(key) == answer.recipient_provider_id:
-            continue
-        try:
-            provider_customer_link(
-                organization=organization,
-                customer=reward.customer,
-                provider=key,
-                provider_id=answer.recipient_provider_id,
-            )
-        except IdTaken as taken:
-            # Two of the tenant's customers are one at the provider. The reward is issued all the same.
-            log.warning("provider_customer_shared", reward=str(reward.pk), message=taken.message)
-        except PersonErased:
-            log.info("recipient_erased_meanwhile", reward=str(reward.pk))
+        if known.get(key) != answer.recipient_provider_id:
+            links[reward.customer_id, key] = answer.recipient_provider_id
+    if not links:
+        return
+    with tenant(organization):
+        taken = provider_customers_learn(organization=organization, links=links)
+    for customer_id, provider in taken:
+        # Two of the tenant's customers are one at the provider. The reward is issued all the same.
+        log.warning("provider_customer_shared", customer=str(customer_id), provider=provider)
 
 
 def needs_attention(answers: Sequence[Answered]) -> ConnectionNeedsAttention | None:

@@ -37,7 +37,7 @@ from referral_rocket.kit.leases import Lease
 from rewards import selectors
 from rewards.due import DueFilter, due_rows, free_sum, rewards_of_row
 from rewards.models import BatchItem, Reward
-from rewards.services import erasing, freezing, issuing, queueing
+from rewards.services import erasing, freezing, issuing, queueing, recipients
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
 from rewards.services.lanes import Lane, next_lane
@@ -219,6 +219,8 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "sweep of imports": lambda: working._claim(1),
         "sweep of old imports": working.forget_old,
         "codes that are in use": lambda: code_owners({"CODE4101", "FREE"}),
+        "sweep of what is to be frozen": freezing.freeze_everywhere,
+        "sweep of who can be paid now": recipients.recipients_retry_everywhere,
         "sweep of erasures": erasing.erasures_finish_everywhere,
         "sweep of holding periods": lambda: release(organization=organization),
     }
