@@ -17,6 +17,7 @@ prepare()
 
 from django.db import connection  # noqa: E402 - the apps have to be loaded first
 
+from benchmarks.crowd import clone  # noqa: E402
 from campaigns.models import Campaign  # noqa: E402
 from participants.models import Customer, Participant  # noqa: E402
 from referral_rocket.accounts.models import Organization  # noqa: E402
@@ -28,14 +29,6 @@ from tests import factories  # noqa: E402
 AIM = 2000
 CLOSE = datetime(2030, 1, 1, tzinfo=UTC)
 ROW_BYTES = 220
-
-# A row like the one that is there, but for these columns; `n` runs from 1.
-_CLONE = """
-INSERT INTO {table}
-SELECT made.* FROM {table} AS one, generate_series(1, %s) AS n,
-    LATERAL jsonb_populate_record(one, jsonb_build_object({changes})) AS made
-WHERE one.id = %s
-"""
 
 
 def crowd(organization: Organization, customers: int) -> Campaign:
@@ -66,10 +59,9 @@ def crowd(organization: Organization, customers: int) -> Campaign:
             },
         ),
     )
-    with tenant(organization), connection.cursor() as cursor:
+    with tenant(organization):
         for model, one, rows, changes in copies:
-            pairs = ", ".join(f"'{name}', {value}" for name, value in changes.items())
-            cursor.execute(_CLONE.format(table=model._meta.db_table, changes=pairs), [rows, one])
+            clone(model, one, rows, changes)
         total = Reward.objects.count()
         RewardTotals.objects.filter(status="EARNED").update(
             count=total, amount=total * reward.amount, target=total * reward.amount

@@ -1,40 +1,83 @@
-"""Keeping to a provider's rate limit from one process: whoever holds the connection's lease is the only one to ask."""
+"""Keeping to a provider's rate limit, whoever asks: the runner, a check, reconcile, an import, in any process.
+
+The next free moment of a connection is kept in Redis, where each request takes the one after the last that was taken. So
+a runner that takes over from another begins where that one ended, and a check finds its place between a batch's
+requests. Each Pace also keeps the moments that it has taken itself: where Redis is emptied or away, the one that holds
+the connection's lease and makes nearly all of the requests still keeps to the limit by itself.
+"""
 
 import threading
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 from integrations.registry import provider_of
+from referral_rocket.kit.shared_state import evaluate
 
 # Requests take different times to arrive; a little distance keeps a second from ever holding one too many.
 SHARE = 0.95
+
+# KEYS: the next free moment, by Redis' own clock, in seconds. ARGV: how much of it is taken, and in how many seconds from
+# now it begins at the earliest. Answers the seconds until it begins, as text (an integer reply would lose the fraction).
+_TAKE = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
+local taken = tonumber(redis.call('GET', KEYS[1]) or '0')
+-- A moment that is hours ahead comes from before a clock was put back; nobody asks to wait for longer.
+if taken - now > 3600 then taken = now end
+local begins = math.max(taken, now + tonumber(ARGV[2]))
+local ends = begins + tonumber(ARGV[1])
+redis.call('SET', KEYS[1], string.format('%.6f', ends), 'PX', math.ceil((ends - now) * 1000) + 1000)
+return tostring(begins - now)
+"""
 
 
 class Pace:
     """Spaces requests evenly, from any number of threads: a token bucket that holds one token.
 
     `per_second` None paces nothing. `hold` keeps everybody back for as long as the provider asked for. `checked` is
-    called after the wait, right before the request: what it raises keeps the request from being made.
+    called after the wait, right before the request: what it raises keeps the request from being made. Without a
+    connection it keeps to itself.
     """
 
-    def __init__(self, per_second: float | None, checked: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        per_second: float | None,
+        checked: Callable[[], None] = lambda: None,
+        *,
+        connection_id: UUID | None = None,
+    ) -> None:
         self._gap = 1 / (per_second * SHARE) if per_second else 0.0
         self._checked = checked
+        self._connection_id = connection_id
         self._lock = threading.Lock()
         self._next = 0.0
+        self._held = 0.0
 
     def __call__(self) -> None:
-        with self._lock:
-            now = time.monotonic()
-            mine = max(self._next, now)
-            self._next = mine + self._gap
-        if mine > now:
-            time.sleep(mine - now)
+        while True:
+            begins = self._take(self._gap, 0.0) if self._gap else self._held
+            wait = begins - time.monotonic()
+            if wait > 0:
+                time.sleep(wait)
+            # Whoever was waiting already when the provider asked for a rest takes another moment after it.
+            if time.monotonic() >= self._held:
+                break
         self._checked()
 
     def hold(self, seconds: float) -> None:
+        self._held = max(self._held, self._take(0.0, seconds))
+
+    def _take(self, gap: float, earliest: float) -> float:
+        """When the moment begins that is ours now, in time.monotonic() seconds."""
         with self._lock:
-            self._next = max(self._next, time.monotonic() + seconds)
+            now = time.monotonic()
+            mine = max(self._next, now + earliest)
+            if self._connection_id is not None:
+                told = evaluate(_TAKE, f"pace:{self._connection_id}", repr(gap), repr(mine - now))
+                mine = max(mine, now + float(told)) if told is not None else mine
+            self._next = mine + gap
+        return mine
 
 
 def requests_per_second(provider: str, mode: str) -> float | None:

@@ -13,6 +13,7 @@ from integrations.base import Access
 from integrations.description import Method
 from integrations.errors import ConnectionRequired, UnknownProvider
 from integrations.models import Connection, ConnectionStatus
+from integrations.pacing import Pace, requests_per_second
 from integrations.registry import PROVIDERS, methods, provider_of_method
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import every_organization
@@ -68,7 +69,7 @@ def available_methods() -> list[AvailableMethod]:
 
 
 def access_of(connection: Connection, organization: Organization) -> Access:
-    """What an adapter needs. Made inside `tenant()`, used outside."""
+    """What an adapter needs. Made inside `tenant()`, used outside. It keeps the connection's pace, see `Pace`."""
     return Access(
         connection_id=connection.pk,
         provider=connection.provider,
@@ -76,6 +77,7 @@ def access_of(connection: Connection, organization: Organization) -> Access:
         credentials=dict(connection.credentials),
         settings=dict(connection.settings),
         api_base=settings.PROVIDER_API_BASES.get(connection.provider),
+        pace=Pace(requests_per_second(connection.provider, organization.mode), connection_id=connection.pk),
     )
 
 

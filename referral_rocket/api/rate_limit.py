@@ -5,25 +5,14 @@ calls passes at the default of 100. Redis speeds things up and decides nothing: 
 limited, which is counted and logged.
 """
 
-import time
-from functools import lru_cache
 from uuid import UUID
 
-import redis
-import structlog
 from django.conf import settings
 from prometheus_client import Counter
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
 from referral_rocket.api.problems import Problem
+from referral_rocket.kit.shared_state import evaluate
 
-TIMEOUT_SECONDS = 0.2
-# After a failure Redis is left alone for so long: a Redis that hangs would otherwise cost each call its time-out.
-PAUSE_SECONDS = 1.0
-
-log = structlog.get_logger(__name__)
 unlimited = Counter("rocket_api_unlimited_total", "API calls that weren't limited, because Redis didn't answer")
 
 # KEYS: the bucket. ARGV: tokens a second, capacity. Answers the seconds to wait as text (an integer reply would lose the
@@ -44,23 +33,6 @@ return tostring(wait)
 """
 
 
-class _Pause:
-    """Until when Redis is left alone, in time.monotonic() seconds; one for the process."""
-
-    until = 0.0
-
-
-@lru_cache(maxsize=4)
-def _client(address: str) -> redis.Redis:
-    return redis.Redis.from_url(
-        address,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        # The client would else try three times again, each with its time-out.
-        retry=Retry(NoBackoff(), 0),
-    )
-
-
 def take(key_id: UUID) -> None:
     """Count a call of this key. Raises a 429 Problem, with the seconds to wait, where it has none left."""
     wait = _wait(key_id)
@@ -69,17 +41,9 @@ def take(key_id: UUID) -> None:
 
 
 def _wait(key_id: UUID) -> float:
-    if time.monotonic() < _Pause.until:
-        unlimited.inc()
-        return 0.0
     rate = settings.API_RATE_LIMIT
-    try:
-        answer = _client(settings.REDIS_URL).eval(
-            _TAKE, 1, f"api-rate:{key_id}", str(rate), str(rate * settings.API_RATE_BURST_SECONDS)
-        )
-    except (RedisError, OSError) as error:
-        _Pause.until = time.monotonic() + PAUSE_SECONDS
+    answer = evaluate(_TAKE, f"api-rate:{key_id}", str(rate), str(rate * settings.API_RATE_BURST_SECONDS))
+    if answer is None:
         unlimited.inc()
-        log.warning("api_not_limited", error=type(error).__name__)
         return 0.0
     return float(answer)

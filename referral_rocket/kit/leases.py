@@ -5,7 +5,8 @@ dies lets its lease run out, and the next sweep takes the row over; a worker tha
 when it writes, and must drop what it has.
 """
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -20,15 +21,29 @@ class LeaseLost(Exception):
     """Somebody else has taken the row over: whatever was about to be written is no longer ours to write."""
 
 
+def _ends() -> float:
+    return time.monotonic() + settings.LEASE_SECONDS
+
+
 @dataclass(frozen=True)
 class Lease:
+    """`until` is what stands in the row, by the wall clock; `ends` the same by time.monotonic(), of this process alone."""
+
     token: UUID
     until: datetime
+    ends: float = field(default_factory=_ends)
 
     @classmethod
     def new(cls) -> "Lease":
         """A lease of settings.LEASE_SECONDS (60) from now."""
         return cls(uuid7(), wall() + timedelta(seconds=settings.LEASE_SECONDS))
+
+    @property
+    def holds(self) -> bool:
+        """Whether it still runs by either clock: a wall clock that is put back doesn't lengthen it, nor a process that
+        slept.
+        """
+        return wall() < self.until and time.monotonic() < self.ends
 
     def renewed(self) -> "Lease":
         return Lease(self.token, wall() + timedelta(seconds=settings.LEASE_SECONDS))

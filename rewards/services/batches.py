@@ -108,6 +108,9 @@ def batch_approve(*, organization: Organization, batch: RewardBatch, actor: str,
     Approved twice at once, the second finds it done. Raises BatchNotReady where it doesn't wait (any more), and
     SamePerson for whoever made it, by page or by key.
     """
+    # Before the batch, as cancelling does (docs/locking.md).
+    queued = BatchItem.objects.filter(batch=batch, outcome=ItemOutcome.QUEUED)
+    list(queued.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     held = RewardBatch.objects.select_for_update(no_key=True).get(pk=batch.pk)
     if held.approved_by == actor:
         return held
@@ -118,7 +121,7 @@ def batch_approve(*, organization: Organization, batch: RewardBatch, actor: str,
     held.status, held.approved_by, held.approved_at = BatchStatus.QUEUED, actor, clock.wall()
     held.save(update_fields=["status", "approved_by", "approved_at"])
     if registry.file_of(held.method) is None:
-        BatchItem.objects.filter(batch=held, outcome=ItemOutcome.QUEUED).update(next_attempt_at=clock.wall())
+        queued.update(next_attempt_at=clock.wall())
     record(
         organization=organization,
         actor=actor,

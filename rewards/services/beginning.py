@@ -12,6 +12,8 @@ from rewards.services.netting import nettable, nettings_begin
 from rewards.services.outcomes import conclusions_write
 from rewards.states import ItemOutcome, RewardStatus
 
+NOT_DUE = "This reward isn't due any more."
+RAISED = "Its amount has risen since this batch was made, so it was left out. It is still due: look at it and issue it again."
 SETTLED_WHOLE = "Settled whole by what was to be deducted from this participant; nothing was sent."
 
 
@@ -40,12 +42,14 @@ def items_begin(*, organization: Organization, items: Sequence[BatchItem], actor
         for each in wanted
         if each.pk not in taken and rewards[each.pk].status == RewardStatus.PENDING_DEDUCTION
     ]
-    for item in first:
+    changed = [item for item in first if item.amount != item.reward.amount]
+    for item in changed:
         # From the first attempt on the amount is fixed: a refund now waits for the outcome.
         item.amount = item.reward.amount
     to_net = [item for item in first if not item.batch.takes_back]
     nettings_begin(organization=organization, items=to_net, deductions=free, actor=actor)
-    BatchItem.objects.bulk_update(first, ["amount", "netted_amount"])
+    changed += [item for item in to_net if item.netted_amount and item not in changed]
+    BatchItem.objects.bulk_update(changed, ["amount", "netted_amount"])
     whole = [item for item in to_net if item.sent_amount <= 0]
     conclusions_write(
         organization=organization,
@@ -64,17 +68,24 @@ def _is_first(item: BatchItem) -> bool:
 
 
 def _due(items: Sequence[BatchItem]) -> list[BatchItem]:
-    """Those that are still to be dealt with; the others fail as `not_due`. What is in doubt goes on whatever happened."""
+    """Those that are still to be dealt with; the others fail as `not_due`. What is in doubt goes on whatever happened.
+
+    What a refund has lowered since goes with less. What was raised again (a dispute won) doesn't go with more than was
+    seen, approved and held against limits when the batch was made.
+    """
     due: list[BatchItem] = []
     dropped: list[BatchItem] = []
     for item in items:
         wanted = RewardStatus.PENDING_DEDUCTION if item.batch.takes_back else RewardStatus.PENDING
         begun = item.in_doubt or item.outcome != ItemOutcome.QUEUED
-        (due if begun or item.reward.status == wanted else dropped).append(item)
+        if begun or (item.reward.status == wanted and not (_is_first(item) and item.reward.amount > item.amount)):
+            due.append(item)
+        else:
+            dropped.append(item)
+            item.message = NOT_DUE if item.reward.status != wanted else RAISED
     for item in dropped:
         item.outcome, item.code = ItemOutcome.FAILED, "not_due"
-        item.message, item.updated_at = "This reward isn't due any more.", clock.wall()
-        item.next_attempt_at = None
+        item.updated_at, item.next_attempt_at = clock.wall(), None
     if dropped:
         BatchItem.objects.bulk_update(dropped, ["outcome", "code", "message", "next_attempt_at", "updated_at"])
         claims_close(item.claim_id for item in dropped if item.claim_id)

@@ -55,7 +55,8 @@ class Conclusion:
 def conclude(answered: Answered, now: datetime) -> Conclusion:
     answer, item = answered.answer, answered.item
     if isinstance(answer, IssueResult) and answer.outcome == IssueOutcome.SUCCEEDED:
-        return Conclusion(ItemOutcome.SUCCEEDED, AttemptOutcome.SUCCEEDED, message=answer.message)
+        # A code with a success is for a person: it was issued, and its delivery failed, say.
+        return Conclusion(ItemOutcome.SUCCEEDED, AttemptOutcome.SUCCEEDED, answer.code or "", answer.message)
     if isinstance(answer, IssueResult) and answer.outcome == IssueOutcome.RETURNED:
         return _returned(answer)
     if item.outcome == ItemOutcome.SUCCEEDED:

@@ -52,10 +52,20 @@ class Results:
     contradictions: Sequence[str]
 
 
-@transaction.atomic
 def batch_file(*, organization: Organization, batch: RewardBatch, actor: str) -> File:
-    """The batch's file; the first download begins the issuing. Raises BatchHasNoFile, BatchNotReady."""
+    """The batch's file; the first download begins the issuing. Raises BatchHasNoFile, BatchNotReady.
+
+    Where nothing in it can be paid by a file, that is written down all the same before BatchNotReady is raised.
+    """
     file = _format(batch)
+    rows = _frozen_rows(organization, batch, file, actor)
+    if not rows:
+        raise BatchNotReady("Nothing in this batch can be paid by a file: its page says why.")
+    return _packed(batch, file, rows)
+
+
+@transaction.atomic
+def _frozen_rows(organization: Organization, batch: RewardBatch, file: FileFormat, actor: str) -> list[FileRow]:
     fresh = list(
         _items(batch)
         .select_for_update(no_key=True, of=("self",))
@@ -69,10 +79,7 @@ def batch_file(*, organization: Organization, batch: RewardBatch, actor: str) ->
     if held.file_at is None:
         with totals_last(organization):
             _begin(organization, held, fresh, file, actor)
-    rows = [_row(item) for item in _items(batch).filter(attempts__group_key=str(batch.pk)).distinct()]
-    if not rows:
-        raise BatchNotReady("Nothing in this batch can be paid by a file: its page says why.")
-    return _packed(held, file, rows)
+    return [_row(item) for item in _items(batch).filter(attempts__group_key=str(batch.pk)).distinct()]
 
 
 def _format(batch: RewardBatch) -> FileFormat:

@@ -44,7 +44,7 @@ from rewards.services.conclusions import UNKNOWN_SECONDS, Answered, Conclusion
 from rewards.services.door import totals_last
 from rewards.services.finishing import finish_if_done
 from rewards.services.lanes import Lane, LaneKey, give_back, next_lane, renew, reread
-from rewards.services.outcomes import answers_write, conclusions_write, needs_attention
+from rewards.services.outcomes import answers_write, conclusions_write, needs_attention, recipients_learn
 from rewards.services.reversing import settle_what_waited
 from rewards.services.take_backs import issued_items
 from rewards.states import BatchStatus, ItemOutcome
@@ -56,8 +56,11 @@ CLAIM = 50
 # What is sent in one call is one claim, however much the provider would take: it is held in memory.
 LARGEST_GROUP = 1_000
 THREADS = 32
-# A run is over after 20 s; longer than this nobody waits within it.
+GATHER_SECONDS = 0.1
+# A run is over after 20 s; longer than this nobody waits within it: the connection rests, and the run ends.
 LONGEST_HOLD = 2.0
+# A provider that asks for more is asked again all the same, in seconds.
+LONGEST_REST = 600.0
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +162,8 @@ class _Run:
         if under_way and hasattr(under_way[0].call.adapter, "group_size"):
             # What comes back from a look-up as not done makes one group, not several small ones.
             return False
-        return len(under_way) < CLAIM and self.lane.holds() and time.monotonic() < deadline
+        resting = self.lane.rests_until is not None
+        return len(under_way) < CLAIM and not resting and self.lane.holds() and time.monotonic() < deadline
 
     def _submit(self, threads: ThreadPoolExecutor, started: Sequence[Started]) -> None:
         group = [each for each in started if each.group_key]
@@ -171,7 +175,10 @@ class _Run:
 
     def _take_in(self) -> None:
         """Write the answers that are there, or wait for some; the lease is renewed meanwhile."""
-        done, _ = wait(self.under_way, timeout=settings.LEASE_SECONDS / 4, return_when=FIRST_COMPLETED)
+        wait(self.under_way, timeout=settings.LEASE_SECONDS / 4, return_when=FIRST_COMPLETED)
+        # Those that come right after the first are written with it: a transaction costs about as much for one as for
+        # thirty.
+        done, _ = wait(self.under_way, timeout=GATHER_SECONDS)
         answers = [answered for future in done for answered in future.result()]
         for future in done:
             del self.under_way[future]
@@ -186,10 +193,21 @@ class _Run:
             refused = needs_attention(answers)
             if refused is not None and lane.connection is not None:
                 connection_needs_attention(connection=lane.connection, reason=refused.message, actor=ACTOR)
-        for answered in answers:
-            if isinstance(answered.answer, ProviderRetryable) and answered.answer.code == "rate_limited":
-                # It concerns the connection: whoever comes next would only be refused as well.
-                lane.pace.hold(min(answered.answer.retry_after or 1, LONGEST_HOLD))
+        recipients_learn(organization=lane.organization, answers=answers)
+        limited = [
+            each.answer.retry_after or 1
+            for each in answers
+            if isinstance(each.answer, ProviderRetryable) and each.answer.code == "rate_limited"
+        ]
+        if limited:
+            # It concerns the connection: whoever comes next would only be refused as well.
+            self._rest(max(limited))
+
+    def _rest(self, seconds: float) -> None:
+        self.lane.pace.hold(min(seconds, LONGEST_HOLD))
+        if seconds > LONGEST_HOLD:
+            until = clock.wall() + timedelta(seconds=min(seconds, LONGEST_REST))
+            self.lane.rests_until = max(until, self.lane.rests_until or until)
 
 
 def begin(lane: Lane) -> list[Started]:
@@ -215,7 +233,9 @@ def begin(lane: Lane) -> list[Started]:
         for item in due:
             item.in_doubt = item.in_doubt or item.outcome == ItemOutcome.QUEUED
             item.leased_until, item.lease_token = lane.lease.until, lane.lease.token
-        BatchItem.objects.bulk_update(due, ["in_doubt", "leased_until", "lease_token"])
+        ours = BatchItem.objects.filter(pk__in=[item.pk for item in due])
+        ours.update(leased_until=lane.lease.until, lease_token=lane.lease.token)
+        ours.filter(outcome=ItemOutcome.QUEUED).update(in_doubt=True)
         known = {attempt.pk for attempts in earlier.values() for attempt in attempts}
         IssueAttempt.objects.bulk_create(each.attempt for each in started if each.attempt.pk not in known)
         batches = {item.batch_id for item in items}

@@ -7,7 +7,7 @@ its lease sends nothing more when it goes on, and what it had is dropped.
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -41,18 +41,21 @@ class Lane:
     lease: Lease
     only: Q = field(default_factory=Q)
     lost: bool = False
+    # The provider asked for a rest that is longer than a run: until then nobody takes the connection.
+    rests_until: datetime | None = None
     pace: Pace = field(init=False)
 
     def __post_init__(self) -> None:
-        allowed = requests_per_second(self.connection.provider, self.organization.mode) if self.connection else None
-        self.pace = Pace(allowed, self.check)
+        connection = self.connection
+        allowed = requests_per_second(connection.provider, self.organization.mode) if connection else None
+        self.pace = Pace(allowed, self.check, connection_id=connection.pk if connection else None)
 
     @property
     def key(self) -> LaneKey:
         return (self.organization.pk, self.connection.pk if self.connection else None)
 
     def holds(self) -> bool:
-        return not self.lost and clock.wall() < self.lease.until
+        return not self.lost and self.lease.holds
 
     def check(self) -> None:
         """Raises LeaseLost. Called from threads, right before each request."""
@@ -126,10 +129,10 @@ def renew(lane: Lane, item_ids: Collection[UUID]) -> None:
 
 
 def give_back(lane: Lane) -> None:
-    """Let the next runner have the connection at once."""
+    """Let the next runner have the connection, at once or after the rest that the provider asked for."""
     if lane.connection is None:
         return
     with tenant(lane.organization):
         Connection.objects.filter(pk=lane.connection.pk, lease_token=lane.lease.token).update(
-            leased_until=None, lease_token=None
+            leased_until=lane.rests_until, lease_token=None
         )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from referral_rocket.api import rate_limit
+from referral_rocket.kit import shared_state
 from tests.api.client import Caller, problem
 from tests.api.conftest import caller_of
 
@@ -14,7 +15,7 @@ from tests.api.conftest import caller_of
 def _slow(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.API_RATE_LIMIT = 1
     settings.API_RATE_BURST_SECONDS = 5
-    monkeypatch.setattr(rate_limit._Pause, "until", 0.0)
+    monkeypatch.setattr(shared_state._Pause, "until", 0.0)
 
 
 def test_it_works(api: Caller) -> None:

@@ -7,8 +7,10 @@ from referral_rocket.accounts.scoping import tenant
 from rewards.errors import BatchNotReady, SamePerson
 from rewards.models import Claim, Reward, RewardBatch
 from rewards.services import issuing
+from rewards.services.automatic import runs_everywhere
 from rewards.services.batches import batch_approve, batch_cancel
 from tests import factories
+from tests.concurrency import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -83,3 +85,40 @@ def test_cancelling_frees_everything(organization: Organization) -> None:
     with pytest.raises(BatchNotReady):
         approve(batch)
     assert statuses(batch) == {"PENDING"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_approved_and_canceled_at_once(organization: Organization) -> None:
+    """One of them is first, and neither waits for the other in a circle."""
+    batches = [batch_of(organization, 4) for _ in range(6)]
+
+    def press(number: int) -> None:
+        for batch in batches:
+            if number % 2:
+                approve(batch)
+            else:
+                with tenant(organization):
+                    batch_cancel(organization=organization, batch=batch, actor=MAKER)
+
+    at_once(4, press, expected=(BatchNotReady,))
+    issuing.run(seconds=10)
+
+    with tenant(organization):
+        assert not Claim.objects.filter(closed_at__isnull=True).exists()
+        for batch in batches:
+            batch.refresh_from_db()
+            assert batch.status in ("FINISHED", "CANCELED")
+
+
+def test_automatic_issuing_leaves_what_waits_for_approval(organization: Organization) -> None:
+    campaign = factories.campaign(
+        organization,
+        auto_issue_approve_above=2000,
+        auto_issue_when="AT_ONCE",
+        fulfilment_kind="METHOD",
+        fulfilment_method="PAYPAL_FILE",
+    )
+    factories.batch(organization, factories.due_rewards(campaign, 2))
+    assert runs_everywhere() == 0
+    with tenant(organization):
+        assert RewardBatch.objects.count() == 1

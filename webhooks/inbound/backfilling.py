@@ -13,7 +13,7 @@ Its row is the queue: `next_attempt_at` says from when on, the lease who is at i
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +24,6 @@ from django.db.models import Count, Sum
 from integrations.base import Access, PastMessage, PaymentSeen, Reference
 from integrations.errors import ConnectionNeedsAttention, ProviderError, ProviderRetryable
 from integrations.models import Connection
-from integrations.pacing import Pace, requests_per_second
 from integrations.registry import provider_of
 from integrations.selectors import access_of
 from integrations.services import connection_needs_attention
@@ -157,8 +156,7 @@ def _claim() -> _Work | None:
         )
         organization, connection = backfill.organization, backfill.connection
         access = access_of(connection, organization)
-    pace = Pace(requests_per_second(connection.provider, organization.mode))
-    return _Work(organization, backfill, connection, replace(access, pace=pace), lease)
+    return _Work(organization, backfill, connection, access, lease)
 
 
 def _carry_out(work: _Work) -> None:

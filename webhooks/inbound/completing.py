@@ -7,7 +7,7 @@ meanwhile changes nothing. Killed before that commit, it asks again a minute lat
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,7 +15,6 @@ import structlog
 from integrations.base import Access, PastMessage
 from integrations.errors import ProviderError, ProviderRetryable
 from integrations.models import ConnectionStatus
-from integrations.pacing import Pace, requests_per_second
 from integrations.registry import provider_of
 from integrations.selectors import access_of
 from referral_rocket.accounts.models import Organization
@@ -74,9 +73,8 @@ def _claim() -> list[_Claimed]:
         InboundEvent.objects.filter(pk__in=[event.pk for event in events]).update(ask_at=until)
         claimed = []
         for event in events:
-            pace = Pace(requests_per_second(event.connection.provider, event.organization.mode))
             access = access_of(event.connection, event.organization)
-            claimed.append(_Claimed(event.organization, event, replace(access, pace=pace), until))
+            claimed.append(_Claimed(event.organization, event, access, until))
     return claimed
 
 

@@ -1,0 +1,131 @@
+"""Requests to one connection keep its rate limit, whoever makes them and in whichever process."""
+
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from integrations import pacing
+from integrations.models import Connection
+from integrations.pacing import SHARE, Pace
+from integrations.selectors import access_of
+from referral_rocket.accounts.models import Organization
+from referral_rocket.accounts.scoping import tenant
+from referral_rocket.kit import shared_state
+from referral_rocket.kit.ids import uuid7
+from tests import factories
+from tests.concurrency import at_once
+
+SLOW = 0.05
+GAP = 1 / (SLOW * SHARE)
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long each call would have waited; none does."""
+    waits: list[float] = []
+    monkeypatch.setattr(pacing.time, "sleep", waits.append)
+    monkeypatch.setattr(shared_state._Pause, "until", 0.0)
+    return waits
+
+
+def about(seconds: float) -> Any:
+    return pytest.approx(seconds, abs=1)
+
+
+def test_it_works() -> None:
+    connection_id = uuid7()
+    moments: list[float] = []
+
+    def ask(number: int) -> None:
+        # Each thread like a process of its own.
+        pace = Pace(200, connection_id=connection_id)
+        for _ in range(5):
+            pace()
+            moments.append(time.monotonic())
+
+    at_once(4, ask)
+    assert max(moments) - min(moments) >= 18 / (200 * SHARE)
+
+
+def test_who_comes_next_begins_where_the_last_one_ended(slept: list[float]) -> None:
+    connection_id = uuid7()
+    Pace(SLOW, connection_id=connection_id)()
+    Pace(SLOW, connection_id=connection_id)()
+    Pace(SLOW, connection_id=connection_id)()
+    assert slept == [about(GAP), about(2 * GAP)]
+
+
+def test_each_connection_has_its_own(slept: list[float]) -> None:
+    Pace(SLOW, connection_id=uuid7())()
+    Pace(SLOW, connection_id=uuid7())()
+    assert slept == []
+
+
+def test_a_rest_that_the_provider_asks_for_holds_for_everybody(slept: list[float]) -> None:
+    connection_id = uuid7()
+    Pace(SLOW, connection_id=connection_id).hold(100)
+    Pace(SLOW, connection_id=connection_id)()
+    assert slept == [about(100)]
+
+
+def test_who_waited_already_takes_another_moment_after_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace(20)
+    pace()
+    waits: list[float] = []
+
+    def sleep(seconds: float, real: Any = time.sleep) -> None:
+        if not waits:
+            pace.hold(0.2)
+        waits.append(seconds)
+        real(seconds)
+
+    monkeypatch.setattr(pacing.time, "sleep", sleep)
+    pace()
+    assert len(waits) == 2
+    assert waits[1] > 0.1
+
+
+def test_without_a_limit_nothing_waits(slept: list[float]) -> None:
+    pace = Pace(None, connection_id=uuid7())
+    for _ in range(3):
+        pace()
+    assert slept == []
+
+
+def test_without_redis_each_keeps_to_its_own(slept: list[float], settings: Any) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        settings.REDIS_URL = f"redis://127.0.0.1:{closed.getsockname()[1]}/0"
+    pace = Pace(SLOW, connection_id=uuid7())
+    pace()
+    pace()
+    assert slept == [about(GAP)]
+
+
+def test_an_emptied_redis_costs_the_runner_nothing(slept: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace(SLOW, connection_id=uuid7())
+    pace()
+    monkeypatch.setattr(pacing, "evaluate", lambda *arguments: b"0")
+    pace()
+    assert slept == [about(GAP)]
+
+
+def test_a_lost_lease_stops_the_request_after_the_wait() -> None:
+    def lost() -> None:
+        raise RuntimeError("lost")
+
+    with pytest.raises(RuntimeError, match="lost"):
+        Pace(1000, lost, connection_id=uuid7())()
+
+
+@pytest.mark.django_db
+def test_whatever_is_asked_of_a_connection_keeps_its_pace(organization: Organization, slept: list[float]) -> None:
+    connection: Connection = factories.connection(organization)
+    with tenant(organization):
+        first, second = access_of(connection, organization), access_of(connection, organization)
+    first.pace()
+    second.pace()
+    (wait,) = slept
+    assert 0 < wait <= 1 / (25 * SHARE)
