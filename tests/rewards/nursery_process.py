@@ -1,0 +1,66 @@
+"""`python -m tests.rewards.nursery_process` reads lines; for each it forks a worker and writes its process id.
+
+A worker has a process group of its own. It is the product's, but that the providers allow any number of requests a second
+(kills would else be minutes of waiting for a turn), and that a group holds few, so that there are several.
+"""
+
+import os
+import signal
+import sys
+from dataclasses import replace
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "referral_rocket.settings")
+django.setup()
+
+from integrations import registry  # noqa: E402 - the apps have to be loaded first
+from referral_rocket.celery import app  # noqa: E402
+
+GROUP = 6
+COMMAND = [
+    "worker",
+    "-Q",
+    "work",
+    "-c",
+    "2",
+    "--without-gossip",
+    "--without-mingle",
+    "--without-heartbeat",
+    "-l",
+    "ERROR",
+]
+
+
+def load() -> None:
+    app.loader.import_default_modules()
+    app.finalize()
+    for slug, provider in registry.PROVIDERS.items():
+        registry.PROVIDERS[slug] = replace(provider, requests_per_second={})  # type: ignore[index]
+    for method in ("PAYPAL", "WISE"):
+        registry.adapter_of(method).group_size = GROUP  # type: ignore[attr-defined]
+
+
+def serve() -> None:
+    # Those that were killed leave nothing to be waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for _ in sys.stdin:
+        if os.fork() == 0:
+            become_worker()
+
+
+def become_worker() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    os.setsid()
+    sys.stdout.write(f"{os.getpid()}\n")
+    sys.stdout.flush()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    app.worker_main(COMMAND)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    load()
+    serve()
