@@ -33,6 +33,7 @@ from rewards.services.outcomes import conclusions_write
 from rewards.states import AttemptOutcome, BatchStatus, ItemOutcome
 
 _ZIP = "application/zip"
+NOTHING_PAYABLE = "Nothing in this batch can be paid by a file: its page says why."
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,15 @@ class Results:
     contradictions: Sequence[str]
 
 
-def batch_file(*, organization: Organization, batch: RewardBatch, actor: str) -> File:
+def batch_file(*, organization: Organization, batch: RewardBatch, actor: str) -> File | None:
     """The batch's file; the first download begins the issuing. Raises BatchHasNoFile, BatchNotReady.
 
-    Where nothing in it can be paid by a file, that is written down all the same before BatchNotReady is raised.
+    None, with NOTHING_PAYABLE to say, where nothing in it can be paid by a file: each reward's reason is written down then,
+    which an error would undo.
     """
     file = _format(batch)
     rows = _frozen_rows(organization, batch, file, actor)
-    if not rows:
-        raise BatchNotReady("Nothing in this batch can be paid by a file: its page says why.")
-    return _packed(batch, file, rows)
+    return _packed(batch, file, rows) if rows else None
 
 
 @transaction.atomic

@@ -61,7 +61,9 @@ def batch(monkeypatch: pytest.MonkeyPatch, organization: Any) -> RewardBatch:
 
 def download(batch: RewardBatch) -> File:
     with tenant(batch.organization):
-        return batch_file(organization=batch.organization, batch=batch, actor=factories.ACTOR)
+        file = batch_file(organization=batch.organization, batch=batch, actor=factories.ACTOR)
+    assert file is not None
+    return file
 
 
 def upload(batch: RewardBatch, *lines: str) -> Results:

@@ -248,7 +248,7 @@ def test_there_is_no_file_before_all_is_prepared(organization, campaign):
 
     freezing.freeze_everywhere()
     with tenant(organization):
-        assert batch_file(organization=organization, batch=batch, actor=factories.ACTOR).content
+        assert batch_file(organization=organization, batch=batch, actor=factories.ACTOR) is not None
 
 
 def test_a_caller_that_rests_on_the_claims_has_them_at_once(organization, campaign):

@@ -280,6 +280,7 @@ def test_a_file_and_its_report(stand_in: RunningSandbox, due: list[Reward]) -> N
     issuing.run(seconds=5)
     with tenant(organization):
         file = batch_file(organization=organization, batch=batch, actor="test")
+        assert file is not None
     lines = list(csv.reader(io.StringIO(file.content.decode(), newline="")))
     assert [(line[0], line[1], line[2], line[5]) for line in lines] == [
         (reward.customer.email, "12.00", "USD", "PAYPAL") for reward in due

@@ -12,6 +12,7 @@ from referral_rocket.api.fields import Paging
 from referral_rocket.api.operations import operation
 from referral_rocket.api.pagination import page
 from referral_rocket.api.payloads import batches as payloads
+from referral_rocket.api.problems import answer_of, conflict
 from referral_rocket.api.resources.lookup import campaign_of, one
 from referral_rocket.api.shapes.batches import (
     BatchCancel,
@@ -27,7 +28,7 @@ from referral_rocket.kit.nudges import nudge
 from rewards.models import BatchItem, RewardBatch
 from rewards.selectors import batch_counts, to_freeze
 from rewards.services.batches import batch_approve, batch_cancel, batch_create
-from rewards.services.files import batch_file, batch_results
+from rewards.services.files import NOTHING_PAYABLE, batch_file, batch_results
 from rewards.services.selecting import Selection, batch_plan
 from rewards.tasks import run_batches
 
@@ -150,6 +151,9 @@ class BatchFileView(ApiView):
     )
     def get(self, request: Request, batch_id: UUID) -> Answer:
         file = batch_file(organization=self.organization, batch=_batch(batch_id), actor=self.actor)
+        if file is None:
+            # Answered and not raised, so that the reasons that were written down stay.
+            return answer_of(conflict("invalid_transition", NOTHING_PAYABLE))
         headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
         return Answer(200, file.content, file.content_type, headers)
 

@@ -29,7 +29,7 @@ from rewards.errors import (
 from rewards.models import BatchItem, RewardBatch
 from rewards.selectors import batch_counts, batches, issued_sums, items_of, reasons_for_no, to_freeze
 from rewards.services.batches import batch_approve, batch_cancel
-from rewards.services.files import batch_file, batch_results
+from rewards.services.files import NOTHING_PAYABLE, batch_file, batch_results
 from rewards.services.queueing import NotQueueable, queued_among, reward_queue, reward_unqueue
 from rewards.states import BatchStatus, ItemOutcome
 from rewards.tasks import run_batches
@@ -38,6 +38,8 @@ from rewards.tasks import run_batches
 CREDIT = "STRIPE_CREDIT"
 # What is typed to cancel a batch whose file was downloaded.
 NOT_PAID = "not paid"
+# So many of what was issued and needs a person all the same are shown together; the rest once these are dealt with.
+MOST_UNDELIVERED = 20
 LARGEST_RESULTS = 5 * 1024 * 1024
 _NOT_REWARDED = (ItemOutcome.FAILED, ItemOutcome.UNKNOWN, ItemOutcome.WAITING)
 _RUNNING = (BatchStatus.QUEUED, BatchStatus.RUNNING)
@@ -76,6 +78,9 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
         **progress,
         "actor": actor_names([shown.actor])[shown.actor],
         "rewarded": rewarded,
+        "undelivered": list(
+            items_of(shown, [ItemOutcome.SUCCEEDED]).exclude(code="").order_by("pk")[:MOST_UNDELIVERED]
+        ),
         "not_rewarded": not_rewarded,
         "lines": [
             (item, shown_outcome(item), next_step(item, queued=item.reward_id in queued)) for item in not_rewarded.rows
@@ -162,6 +167,9 @@ def batch_download(request: Any, batch_id: UUID) -> HttpResponse:
         file = batch_file(organization=request.organization, batch=shown, actor=request.actor)
     except (BatchHasNoFile, BatchNotReady) as error:
         messages.error(request, error.message)
+        return redirect(to(request, "batch", shown.pk))
+    if file is None:
+        messages.error(request, NOTHING_PAYABLE)
         return redirect(to(request, "batch", shown.pk))
     response = HttpResponse(file.content, content_type=file.content_type)
     response["Content-Disposition"] = f'attachment; filename="{file.name}"'
