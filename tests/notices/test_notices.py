@@ -117,11 +117,11 @@ def test_a_mail_server_that_fails_half_way_tells_nobody_twice(
     break_connection(organization)
     real, calls = sending.send_mail, []
 
-    def failing(*arguments: Any) -> int:
+    def failing(*arguments: Any) -> Any:
         calls.append(arguments)
         if len(calls) == 2:
             raise SMTPServerDisconnected
-        return int(real(*arguments))
+        return real(*arguments)
 
     monkeypatch.setattr(sending, "send_mail", failing)
     assert sending.run() == 1
@@ -137,5 +137,5 @@ def test_two_sweeps_at_once_send_it_once(mailoutbox: list[Any]) -> None:
     organization = factories.organization("Acme")
     break_connection(organization)
 
-    assert sum(at_once(2, lambda number: sending.run())) == 1
+    assert sorted(at_once(2, lambda number: sending.run())) == [0, 1]
     assert len(mailoutbox) == 1
