@@ -6,6 +6,8 @@ out with the amount of this moment. Killed before the commit, nothing is leased;
 """
 
 import json
+import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,13 +15,15 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import connection
 
+from campaigns.models import FulfilmentKind
 from referral_rocket.accounts.scoping import every_organization
 from referral_rocket.kit.clock import wall
-from referral_rocket.kit.encryption import decrypt
-from referral_rocket.kit.ids import uuid7
+from referral_rocket.kit.encryption import UndecryptableSecret, decrypt
+from referral_rocket.kit.ids import uuid7, uuid7_many
 from rewards.models import Claim, Reward
 from rewards.services.claims import claims_close, issuing_begins
 from rewards.states import RewardStatus
@@ -32,22 +36,35 @@ _OPEN = (RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
 _ISSUED = (RewardStatus.AVAILABLE, RewardStatus.DEDUCTED)
 
 
-@dataclass(frozen=True, slots=True)
+log = structlog.get_logger(__name__)
+
+
+class Target(NamedTuple):
+    """Where deliveries go, and the secrets to sign them with."""
+
+    endpoint_id: UUID
+    organization_id: UUID
+    url: str
+    secrets: tuple[str, ...]
+    is_struggling: bool
+
+
+# Compared by identity: thousands a second go through sets. Not frozen, which would triple what making one costs.
+@dataclass(slots=True, eq=False)
 class Shipment:
-    """A delivery with all that sending it takes. `lease_token` is the worker's."""
+    """A delivery with all that sending it takes. `lease_token` is the worker's.
+
+    `claimed_at` in seconds of `time.monotonic`: what has waited long since then is claimed again instead of being sent.
+    """
 
     delivery_id: UUID
-    organization_id: UUID
-    endpoint_id: UUID
-    event_type: str
-    url: str
+    target: Target = field(repr=False)
     body: bytes = field(repr=False)
-    secrets: tuple[str, ...] = field(repr=False)
     tries: int
     claim_id: UUID | None
     confirms: bool
-    is_struggling: bool
     lease_token: UUID
+    claimed_at: float
 
     @property
     def webhook_id(self) -> str:
@@ -56,7 +73,7 @@ class Shipment:
 
 # LATERAL … LIMIT 1: one look into the index for each endpoint, whatever the planner knows of how much is due.
 _DUE = """
-SELECT endpoint.id, endpoint.url, endpoint.secrets, endpoint.failing_since IS NOT NULL
+SELECT endpoint.id, endpoint.organization_id, endpoint.url, endpoint.secrets, endpoint.failing_since IS NOT NULL
 FROM integrations_endpoint AS endpoint
 CROSS JOIN LATERAL (
     SELECT FROM outbound_delivery AS waiting
@@ -81,24 +98,14 @@ FROM (
     ) AS due
 ) AS claimed
 WHERE delivery.id = claimed.id
-RETURNING delivery.id, delivery.organization_id, delivery.endpoint_id, delivery.event_type, delivery.body,
-    delivery.tries, delivery.reward_id, delivery.claim_id, delivery.confirms, delivery.forced,
-    delivery.first_attempt_at = %(now)s, claimed.lease_token
+RETURNING delivery.id, delivery.endpoint_id, delivery.body, delivery.tries, delivery.reward_id, delivery.claim_id,
+    delivery.confirms, delivery.forced, delivery.first_attempt_at = %(now)s, claimed.lease_token
 """
-
-
-class _Endpoint(NamedTuple):
-    endpoint_id: UUID
-    url: str
-    secrets: str
-    is_struggling: bool
 
 
 class _Row(NamedTuple):
     delivery_id: UUID
-    organization_id: UUID
     endpoint_id: UUID
-    event_type: str
     body: str
     tries: int
     reward_id: UUID | None
@@ -114,33 +121,42 @@ class _Ordered(NamedTuple):
 
     status: str
     amount: int
+    fulfilment_kind: str
 
 
-def claim(*, token: UUID, room: int, rooms: Mapping[UUID, int], usual_room: int) -> list[Shipment]:
-    """Lease up to `room` due deliveries. `rooms` says how many an endpoint may give, `usual_room` for all others."""
+def claim(
+    *,
+    token: UUID,
+    room: int,
+    rooms: Mapping[UUID, int],
+    usual_room: int,
+    unsent: Mapping[UUID, int] | None = None,
+    share: int = 9,
+) -> list[Shipment]:
+    """Lease up to `room` due deliveries. `rooms` says how many an endpoint may give, `usual_room` for all others.
+
+    `unsent` says how many an organization has been given already: it gets no more than `share` times what is left.
+    """
+    claimed_at = time.monotonic()
     with every_organization("claiming webhook deliveries"):
         now = wall()
-        endpoints = {each.endpoint_id: each for each in _endpoints_with_something_due(now)}
-        rows = _lease(token, now, _shares(endpoints, room, rooms, usual_room))
+        targets = {each.endpoint_id: each for each in _targets_with_something_due(now)}
+        wanted = _shares(targets.values(), room, rooms, usual_room, unsent or {}, share)
+        rows = _lease(token, now, wanted)
         if not rows:
             return []
-        _note_interrupted(rows, endpoints, now)
+        _note_interrupted(rows, targets, now)
         bodies = _prepare_orders(rows, now)
-        secrets = {pk: signing_secrets(_opened(endpoint.secrets), now) for pk, endpoint in endpoints.items()}
         return [
             Shipment(
-                delivery_id=row.delivery_id,
-                organization_id=row.organization_id,
-                endpoint_id=row.endpoint_id,
-                event_type=row.event_type,
-                url=endpoints[row.endpoint_id].url,
-                body=bodies[row.delivery_id].encode(),
-                secrets=secrets[row.endpoint_id],
-                tries=row.tries,
-                claim_id=row.claim_id,
-                confirms=row.confirms,
-                is_struggling=endpoints[row.endpoint_id].is_struggling,
-                lease_token=token,
+                row.delivery_id,
+                targets[row.endpoint_id],
+                bodies[row.delivery_id].encode(),
+                row.tries,
+                row.claim_id,
+                row.confirms,
+                token,
+                claimed_at,
             )
             for row in rows
             if row.delivery_id in bodies
@@ -149,8 +165,13 @@ def claim(*, token: UUID, room: int, rooms: Mapping[UUID, int], usual_room: int)
 
 # Opening a token takes as long as signing a dozen deliveries, and the same few come with every claim.
 @lru_cache(maxsize=1024)
-def _opened(token: str) -> Mapping[str, str | None]:
-    stored: Mapping[str, str | None] = json.loads(decrypt(token))
+def _opened(token: str) -> Mapping[str, str | None] | None:
+    """None where no key opens it: that endpoint has to wait until one does, and must not keep the others waiting."""
+    try:
+        stored: Mapping[str, str | None] = json.loads(decrypt(token))
+    except UndecryptableSecret:
+        log.error("endpoint_secret_not_readable")
+        return None
     return stored
 
 
@@ -176,22 +197,50 @@ def renew(*, token: UUID, delivery_ids: Sequence[UUID]) -> None:
         )
 
 
-def _endpoints_with_something_due(now: datetime) -> list[_Endpoint]:
+def give_back(*, token: UUID, delivery_ids: Sequence[UUID]) -> None:
+    """Let go of what was not sent: it is due at once, as its endpoint stands then.
+
+    An order that was claimed once counts as begun all the same: its body stays, and a refund waits for its outcome.
+    """
+    with every_organization("giving back webhook deliveries"), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE outbound_delivery SET next_attempt_at = %s, lease_token = NULL"
+            " WHERE id = ANY(%s) AND lease_token = %s",
+            [wall(), list(delivery_ids), token],
+        )
+
+
+def _targets_with_something_due(now: datetime) -> list[Target]:
     with connection.cursor() as cursor:
         cursor.execute(_DUE, {"now": now})
-        return [_Endpoint(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return [
+        Target(endpoint_id, organization_id, url, signing_secrets(stored, now), is_struggling)
+        for endpoint_id, organization_id, url, secrets, is_struggling in rows
+        if (stored := _opened(secrets)) is not None
+    ]
 
 
-def _shares(endpoints: Iterable[UUID], room: int, rooms: Mapping[UUID, int], usual_room: int) -> list[tuple[UUID, int]]:
+def _shares(
+    targets: Iterable[Target],
+    room: int,
+    rooms: Mapping[UUID, int],
+    usual_room: int,
+    unsent: Mapping[UUID, int],
+    share: int,
+) -> list[tuple[UUID, int]]:
     """How many each endpoint may give: the smallest wishes first, so that what they leave goes to the larger ones."""
-    wishes = sorted((rooms.get(endpoint, usual_room), endpoint) for endpoint in endpoints)
-    wishes = [(wish, endpoint) for wish, endpoint in wishes if wish > 0]
+    wishes = sorted((rooms.get(target.endpoint_id, usual_room), target[:2]) for target in targets)
+    wishes = [(wish, target) for wish, target in wishes if wish > 0]
+    given = Counter(unsent)
     shares: list[tuple[UUID, int]] = []
-    for position, (wish, endpoint) in enumerate(wishes):
-        share = min(wish, -(-room // (len(wishes) - position)))
-        if share > 0:
-            shares.append((endpoint, share))
-            room -= share
+    for position, (wish, (endpoint, organization)) in enumerate(wishes):
+        fair = -(-room // (len(wishes) - position))
+        most = min(wish, fair, share * room - given[organization])
+        if most > 0:
+            shares.append((endpoint, most))
+            given[organization] += most
+            room -= most
     return shares
 
 
@@ -210,19 +259,20 @@ def _lease(token: UUID, now: datetime, wanted: Sequence[tuple[UUID, int]]) -> li
         return [_Row(*row) for row in cursor.fetchall()]
 
 
-def _note_interrupted(rows: Sequence[_Row], endpoints: Mapping[UUID, _Endpoint], now: datetime) -> None:
+def _note_interrupted(rows: Sequence[_Row], targets: Mapping[UUID, Target], now: datetime) -> None:
     """What another worker held when it ended may have been sent: that shows in the log, and the order counts as begun."""
     left = [row for row in rows if row.left_behind_by is not None]
     DeliveryAttempt.objects.bulk_create(
         DeliveryAttempt(
-            organization_id=row.organization_id,
+            id=attempt_id,
+            organization_id=targets[row.endpoint_id].organization_id,
             delivery_id=row.delivery_id,
             at=now,
-            url=endpoints[row.endpoint_id].url,
+            url=targets[row.endpoint_id].url,
             duration_ms=0,
             error=INTERRUPTED,
         )
-        for row in left
+        for row, attempt_id in zip(left, uuid7_many(len(left)), strict=True)
     )
 
 
@@ -236,9 +286,9 @@ def _prepare_orders(rows: Sequence[_Row], now: datetime) -> dict[UUID, str]:
         Reward.objects.select_for_update(skip_locked=True, no_key=True)
         .filter(pk__in={row.reward_id for row in orders if row.reward_id is not None})
         .order_by("pk")
-        .values_list("pk", "status", "amount")
+        .values_list("pk", "status", "amount", "fulfilment_kind")
     )
-    rewards = {reward_id: _Ordered(status, amount) for reward_id, status, amount in held}
+    rewards = {reward_id: _Ordered(status, amount, kind) for reward_id, status, amount, kind in held}
     open_claims = set(
         Claim.objects.filter(pk__in=[row.claim_id for row in orders], closed_at__isnull=True).values_list(
             "pk", flat=True
@@ -264,7 +314,12 @@ def _prepare_orders(rows: Sequence[_Row], now: datetime) -> dict[UUID, str]:
 
 
 def _is_wanted(row: _Row, reward: _Ordered, open_claims: set[UUID]) -> bool:
-    """Whether the order is to be sent. Once its claim is closed there is an outcome, and only a person sends it again."""
+    """Whether the order is to be sent. Once its claim is closed there is an outcome, and only a person sends it again.
+
+    Never where a person took the reward back: it is or was issued from here, and the tenant's system would pay it too.
+    """
+    if reward.fulfilment_kind != FulfilmentKind.WEBHOOK:
+        return False
     if reward.status in _OPEN:
         return row.claim_id in open_claims
     return row.forced and reward.status in _ISSUED

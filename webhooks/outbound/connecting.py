@@ -14,6 +14,8 @@ from functools import partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
+from aiohttp.http_writer import StreamWriter
 from django.conf import settings
 
 from referral_rocket.kit.addresses import AddressRefused, Network, check, in_networks, networks
@@ -69,10 +71,45 @@ class GuardedResolver(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+class OneWrite(aiohttp.ClientRequest):
+    """A request whose body, some kilobytes, goes out in one write together with its headers.
+
+    Below Python 3.12 aiohttp makes a task of its own for each body, which costs a fifth of the whole request; above it
+    this does what aiohttp does.
+    """
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        protocol = conn.protocol
+        assert protocol is not None
+        assert isinstance(self.body, aiohttp.BytesPayload)
+        writer = StreamWriter(protocol, self.loop)
+        await writer.write_headers(f"{self.method} {self.url.raw_path_qs} HTTP/1.1", self.headers)
+        await self.body.write(writer)
+        await writer.write_eof()
+        protocol.start_timeout()
+        self.response = self.response_class(
+            self.method,
+            self.original_url,
+            writer=None,
+            continue100=None,
+            timer=self._timer,
+            request_info=self.request_info,
+            traces=[],
+            loop=self.loop,
+            session=self.session,
+            stream_writer=writer,
+        )
+        return self.response
+
+
 class Sessions:
-    """The open connections of one process: those by https, and those by http into allowed networks."""
+    """The open connections of one process: those by https, and those by http into allowed networks.
+
+    `timeout` in seconds, for a whole request.
+    """
 
     def __init__(self, *, at_once: int, timeout: float, context: ssl.SSLContext | None = None) -> None:
+        self.timeout = timeout
         allowed = allowed_networks()
         self._https = _session(allowed, only_allowed=False, at_once=at_once, timeout=timeout, context=context)
         self._http = _session(allowed, only_allowed=True, at_once=at_once, timeout=timeout, context=context)
@@ -105,6 +142,7 @@ def _session(
             ssl=True if context is None else context,
         ),
         timeout=aiohttp.ClientTimeout(total=timeout),
+        request_class=OneWrite,
         cookie_jar=aiohttp.DummyCookieJar(),
         # A compressed answer could unfold to any size.
         auto_decompress=False,

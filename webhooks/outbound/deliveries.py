@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, QuerySet
 
+from campaigns.models import FulfilmentKind
 from integrations.models import Endpoint
 from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
@@ -23,7 +24,7 @@ CANCELED = "The reward was canceled, so there is nothing to order."
 def delivery_retry(*, delivery: Delivery, actor: str) -> Delivery:
     """Send one delivery again now, the schedule from its beginning, under the same webhook-id and body.
 
-    An order whose reward was canceled is SKIPPED. Raises EndpointConflict where the endpoint was deleted.
+    An order whose reward was canceled is SKIPPED, and one that was taken back stays so. Raises EndpointConflict where the endpoint was deleted.
     """
     held = Delivery.objects.select_for_update(of=("self",)).select_related("endpoint", "reward").get(pk=delivery.pk)
     if held.endpoint.deleted_at is not None:
@@ -60,8 +61,12 @@ def deliveries_replay(
 
 
 def _again(wanted: QuerySet[Delivery]) -> int:
-    """Queue what isn't being sent at this moment; how many."""
+    """Queue what isn't being sent at this moment; how many.
+
+    No order of a reward that a person took back: it is issued from here, and must not be issued there too.
+    """
     now = wall()
+    wanted = wanted.exclude(reward__isnull=False, reward__fulfilment_kind=FulfilmentKind.METHOD)
     canceled = wanted.filter(reward__status=RewardStatus.CANCELED)
     skipped = list(canceled.values_list("pk", flat=True))
     Delivery.objects.filter(pk__in=skipped).exclude(status=DeliveryStatus.PENDING, lease_token__isnull=False).update(

@@ -21,7 +21,7 @@ from webhooks.outbound.claiming import body_text
 from webhooks.outbound.connecting import allowed_networks
 from webhooks.outbound.errors import AddressNotAllowed, EndpointConflict, InvalidEndpoint
 from webhooks.outbound.models import TEST_EVENT, Delivery, DeliveryStatus
-from webhooks.outbound.orders import orders_make_waiting
+from webhooks.outbound.orders import endpoints_stay, orders_make_waiting
 from webhooks.outbound.tasks import deliver
 
 DEFAULT_OVERLAP_HOURS = 24
@@ -79,6 +79,8 @@ def endpoint_update(
 
     Raises InvalidEndpoint, AddressNotAllowed.
     """
+    # Before the row, which one that deletes wants after it.
+    endpoints_stay(endpoint.organization)
     held = _held(endpoint)
     wanted: dict[str, Any] = {
         "url": held.url if url is None else url,
@@ -137,6 +139,7 @@ def endpoint_delete(*, endpoint: Endpoint, actor: str) -> None:
     Raises EndpointConflict: `orders_open` while rewards that were ordered from it have no outcome or wait for it,
     `in_use` while a campaign names it.
     """
+    endpoints_stay(endpoint.organization, unless_we_delete=True)
     held = _held(endpoint)
     if _has_open_orders(held):
         raise EndpointConflict("orders_open", "Rewards that were ordered from this endpoint have no outcome yet.")
@@ -147,7 +150,7 @@ def endpoint_delete(*, endpoint: Endpoint, actor: str) -> None:
     held.save(update_fields=["deleted_at", "updated_at"])
     now = wall()
     Delivery.objects.filter(endpoint=held, status=DeliveryStatus.PENDING).update(
-        status=DeliveryStatus.SKIPPED, reason="The endpoint was deleted.", finished_at=now
+        status=DeliveryStatus.SKIPPED, reason="The endpoint was deleted.", finished_at=now, lease_token=None
     )
     _record(held, "endpoint.deleted", actor)
 

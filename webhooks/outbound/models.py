@@ -67,7 +67,11 @@ class Delivery(TenantModel):
             ),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["claim"], condition=Q(claim__isnull=False), name="delivery_once_per_claim")
+            models.UniqueConstraint(fields=["claim"], condition=Q(claim__isnull=False), name="delivery_once_per_claim"),
+            # So a result needs nothing but the token to know that its delivery is still the worker's.
+            models.CheckConstraint(
+                condition=Q(lease_token__isnull=True) | Q(status="PENDING"), name="delivery_leased_while_pending"
+            ),
         ]
 
     @property

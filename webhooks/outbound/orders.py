@@ -8,7 +8,7 @@ there is none the reward stays unclaimed and says so, and is ordered when there 
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from campaigns.models import FulfilmentKind
 from integrations.models import Endpoint, EndpointStatus, EventType, StatusMode
@@ -33,6 +33,7 @@ _AS_CONFIRMED = {RewardStatus.PENDING: RewardStatus.AVAILABLE, RewardStatus.PEND
 
 def orders_make(*, organization: Organization, reward_ids: Sequence[UUID]) -> int:
     """Order those of the rewards that are to be ordered and aren't yet; how many. Inside `tenant()`."""
+    endpoints_stay(organization)
     rewards = list(
         Reward.objects.select_for_update(no_key=True, of=("self",))
         .select_related("customer")
@@ -56,6 +57,16 @@ def orders_make(*, organization: Organization, reward_ids: Sequence[UUID]) -> in
             Reward.objects.filter(pk=reward.pk).update(fulfilment_endpoint=endpoint)
     orders_found_endpoint(organization=organization, rewards=[reward for reward, _ in found], actor=ACTOR)
     return len(orders)
+
+
+def endpoints_stay(organization: Organization, *, unless_we_delete: bool = False) -> None:
+    """Until the transaction ends no endpoint is deleted: an order would be left at one that is gone.
+
+    The one that deletes waits until nobody orders (`unless_we_delete`).
+    """
+    lock = "pg_advisory_xact_lock" if unless_we_delete else "pg_advisory_xact_lock_shared"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {lock}(hashtextextended(%s, 0))", [f"endpoints:{organization.pk}"])
 
 
 def _with_endpoints(rewards: Sequence[Reward]) -> list[tuple[Reward, Endpoint | None]]:

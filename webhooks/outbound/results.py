@@ -22,7 +22,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit.clock import wall
-from referral_rocket.kit.ids import uuid7
+from referral_rocket.kit.ids import uuid7, uuid7_many
 from rewards.services.ordering import deductions_among, orders_confirm
 from rewards.services.reversing import settle_what_waited
 from webhooks.outbound.claiming import Shipment
@@ -35,7 +35,8 @@ GONE = 410
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+# Compared by identity, and not frozen: as a shipment.
+@dataclass(slots=True, eq=False)
 class Result:
     """What became of one attempt. `status_code` is None where no answer came; `error` then says what happened.
 
@@ -44,7 +45,7 @@ class Result:
 
     shipment: Shipment
     at: datetime
-    duration_ms: int
+    duration_ms: int = 0
     status_code: int | None = None
     error: str | None = None
     response_excerpt: str = ""
@@ -59,21 +60,22 @@ class Result:
         return self.succeeded and self.shipment.confirms and self.shipment.claim_id is not None
 
 
-# One text of JSON is much cheaper to make than an array a column. IN with a blank, which no delivery has, is there so
-# that the planner doesn't think of the partial index of what is due, and walks through all of that instead of going by
-# key when it doesn't know how long the queue has become.
+# One text of JSON is much cheaper to make than an array a column. Nothing but the key and the token is asked for: only
+# what is PENDING has a token (a constraint), and with a condition on the status the planner walks through all that is
+# due, once for each result, when its statistics are from before a burst.
 _WRITE = """
 WITH result AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(results)s::json) AS result (
-        delivery uuid, token uuid, status text, tries int, next timestamptz, finished timestamptz, attempt uuid,
-        at timestamptz, url text, duration int, code int, error text, excerpt text)
+        delivery uuid, token uuid, status text, tries int, next timestamptz, attempt uuid, at timestamptz, url text,
+        duration int, code int, error text, excerpt text)
 ), written AS (
     UPDATE outbound_delivery AS delivery SET
-        status = result.status, tries = result.tries, finished_at = result.finished, lease_token = NULL,
+        status = result.status, tries = result.tries, lease_token = NULL,
+        finished_at = CASE WHEN result.status <> 'PENDING' THEN %(now)s END,
         next_attempt_at = COALESCE(result.next, delivery.next_attempt_at),
         forced = delivery.forced AND result.status = 'PENDING'
     FROM result
-    WHERE delivery.id = result.delivery AND delivery.lease_token = result.token AND delivery.status IN ('PENDING', '')
+    WHERE delivery.id = result.delivery AND delivery.lease_token = result.token
     RETURNING delivery.id, delivery.organization_id, result.attempt, result.at, result.url, result.duration,
         result.code, result.error, result.excerpt
 )
@@ -116,7 +118,7 @@ def results_write(results: Sequence[Result]) -> int:
     confirming: dict[UUID, list[Result]] = defaultdict(list)
     for result in results:
         if result.confirms:
-            confirming[result.shipment.organization_id].append(result)
+            confirming[result.shipment.target.organization_id].append(result)
     written = 0
     if plain:
         with every_organization("results of webhook deliveries"):
@@ -156,9 +158,9 @@ def _confirm(organization_id: UUID, results: Sequence[Result]) -> int:
 def _write(results: Sequence[Result]) -> set[UUID]:
     """The deliveries whose result counted."""
     now = wall()
-    rows = [_step(result, now) for result in results]
+    rows = [_step(result, now, pk) for result, pk in zip(results, uuid7_many(len(results)), strict=True)]
     with connection.cursor() as cursor:
-        cursor.execute(_WRITE, {"results": _json(rows)})
+        cursor.execute(_WRITE, {"results": _json(rows), "now": now})
         counted = {row[0] for row in cursor.fetchall()}
     _write_health([result for result in results if result.shipment.delivery_id in counted], now)
     return counted
@@ -168,7 +170,7 @@ def _json(rows: object) -> str:
     return json.dumps(rows, default=str, ensure_ascii=False)
 
 
-def _step(result: Result, now: datetime) -> dict[str, Any]:
+def _step(result: Result, now: datetime, attempt_id: UUID) -> dict[str, Any]:
     shipment = result.shipment
     tries = shipment.tries + (0 if result.succeeded else 1)
     again = None if result.succeeded else next_attempt(tries, now, result.retry_after)
@@ -182,10 +184,9 @@ def _step(result: Result, now: datetime) -> dict[str, Any]:
         "status": status.value,
         "tries": tries,
         "next": again,
-        "finished": None if again else now,
-        "attempt": uuid7(),
+        "attempt": attempt_id,
         "at": result.at,
-        "url": shipment.url,
+        "url": shipment.target.url,
         "duration": result.duration_ms,
         "code": result.status_code,
         "error": result.error,
@@ -215,10 +216,10 @@ class _Health:
 def _write_health(results: Sequence[Result], now: datetime) -> None:
     health: dict[UUID, _Health] = {}
     for result in results:
-        shipment = result.shipment
-        kept = health.get(shipment.endpoint_id)
+        target = result.shipment.target
+        kept = health.get(target.endpoint_id)
         if kept is None:
-            kept = health[shipment.endpoint_id] = _Health(shipment.organization_id)
+            kept = health[target.endpoint_id] = _Health(target.organization_id)
         kept.add(result)
     if not health:
         return

@@ -1,49 +1,38 @@
-"""The sender: one event loop a process, which claims, signs, sends and hands results to be written, all at once.
+"""The sender: one event loop a process, which claims, sends and hands results to be written, all at once.
 
 It runs in a thread of its own for as long as the process lives and keeps its connections open. A task of the
 `deliveries` queue only wakes it for some seconds (`Sender.work`); requests that are still out when the task ends come
-to their end all the same. Database work is done in other threads, a set at a time.
-
-Fairness: up to 500 requests at once, 50 to one endpoint. An endpoint begins with 10, gains one with each success and
-falls to 2 when it keeps us waiting until the time-out: so those that hang don't take the places of the others.
+to their end all the same. Database work is done in other threads, a set at a time. Who may send when: `lines`.
 """
 
 import asyncio
+import gc
 import ssl
 import threading
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 from typing import TypeVar
-from uuid import UUID
 
-import aiohttp
 import structlog
 import uvloop
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, connections
-from yarl import URL
 
-from referral_rocket.kit.addresses import AddressRefused
-from referral_rocket.kit.clock import wall
-from referral_rocket.kit.signing import standard_signature
 from webhooks.outbound import claiming, results
 from webhooks.outbound.claiming import Shipment
 from webhooks.outbound.connecting import Sessions
-from webhooks.outbound.results import Result
-from webhooks.outbound.schedule import retry_after_seconds
+from webhooks.outbound.lines import AHEAD, FIRST_ROOM, PLACES, SHARE, Line, Lines
+from webhooks.outbound.posting import post
+from webhooks.outbound.results import GONE, Result
 
-AT_ONCE = 500
-PER_ENDPOINT = 50
-FIRST_ROOM = 10
-STRUGGLING_ROOM = 2
-# Claimed beyond what is being sent, so that no place stays empty while the database answers.
-AHEAD = 4
 TIMEOUT_SECONDS = 15.0
-EXCERPT_BYTES = 2048
+# A failure that took this part of the time-out makes an endpoint one that struggles.
+STRUGGLING_PART = 1 / 3
+# What was claimed longer ago is claimed again instead of being sent: the endpoint may have been disabled or changed, and
+# together with the time-out this has to be well below a lease (60 s), so that nothing is out without one.
+QUEUED_SECONDS = 10.0
 POLL_SECONDS = 0.2
 GATHER_SECONDS = 0.02
 WRITTEN_AT_ONCE = 2000
@@ -65,27 +54,25 @@ class Sender:
         self._loop = uvloop.new_event_loop()
         self._database = ThreadPoolExecutor(DATABASE_THREADS, thread_name_prefix="deliveries")
         self._thread = threading.Thread(target=self._loop.run_forever, name="sender", daemon=True)
-        self._held: dict[UUID, Shipment] = {}
-        self._unsent: Counter[UUID] = Counter()
-        self._queues: dict[UUID, deque[Shipment]] = defaultdict(deque)
-        self._busy: dict[UUID, int] = defaultdict(int)
-        self._rooms: dict[UUID, int] = {}
-        self._sending: set[asyncio.Task[None]] = set()
+        self._lines = Lines()
+        # Whose leases are renewed: what waits, is out, or has an answer that isn't written yet.
+        self._held: set[Shipment] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._results: list[Result] = []
+        self._returned: list[Shipment] = []
         self._working = 0
         self._stopping = False
-        self._out = 0
-        self._results: list[Result] = []
 
     def start(self) -> None:
         self._thread.start()
         asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
 
     def work(self, seconds: float) -> int:
-        """Claim and send for at most about `seconds`, or until nothing is left; how many attempts were begun."""
+        """Claim and send for at most about `seconds`, or until nothing is left; how many deliveries were claimed."""
         return asyncio.run_coroutine_threadsafe(self._work(seconds), self._loop).result()
 
     def stop(self) -> None:
-        """Drop what is being sent, write what came back, and end the thread."""
+        """Drop what is being sent, give back what isn't yet, write what came back, and end the thread."""
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(timeout=self._timeout)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=self._timeout)
@@ -98,12 +85,12 @@ class Sender:
     # The loop --------------------------------------------------------------------------------------------------------
 
     async def _open(self) -> None:
-        self._sessions = Sessions(at_once=AT_ONCE, timeout=self._timeout, context=self._context)
+        self._sessions = Sessions(at_once=PLACES, timeout=self._timeout, context=self._context)
         self._hungry = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._arrived = asyncio.Event()
-        self._writer = asyncio.create_task(self._write_results())
+        self._writer = asyncio.create_task(self._write_what_arrives())
         self._renewer = asyncio.create_task(self._renew_leases())
 
     async def _close(self) -> None:
@@ -112,13 +99,14 @@ class Sender:
         # Whoever waits for `work` gets an answer: nothing would finish it after the loop.
         await self._idle.wait()
         self._renewer.cancel()
-        for task in list(self._sending):
+        self._returned += self._lines.queued()
+        for task in list(self._serving):
             task.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
+        await asyncio.gather(*self._serving, return_exceptions=True)
         self._writer.cancel()
         await asyncio.gather(self._writer, self._renewer, return_exceptions=True)
-        if self._results:
-            await self._in_database(partial(results.results_write, self._results))
+        while self._results or self._returned:
+            await self._write_some()
         await self._sessions.close()
 
     async def _work(self, seconds: float) -> int:
@@ -145,134 +133,104 @@ class Sender:
         return begun
 
     async def _claim(self) -> int:
-        room = AT_ONCE * AHEAD - self._unsent.total()
+        unsent = self._lines.unsent()
+        room = PLACES * AHEAD - unsent.total()
         if room <= 0 or len(self._results) > UNWRITTEN:
             return 0
-        rooms = {endpoint: max(width * AHEAD - self._unsent[endpoint], 0) for endpoint, width in self._rooms.items()}
+        some = partial(
+            claiming.claim,
+            token=self._token,
+            room=room,
+            rooms=self._lines.rooms(),
+            usual_room=FIRST_ROOM * AHEAD,
+            unsent=unsent,
+            share=SHARE,
+        )
         try:
-            shipments = await self._in_database(
-                partial(claiming.claim, token=self._token, room=room, rooms=rooms, usual_room=FIRST_ROOM * AHEAD)
-            )
+            shipments = await self._in_database(some)
         except DatabaseError as error:
             log.warning("deliveries_not_claimed", error=type(error).__name__)
             await asyncio.sleep(POLL_SECONDS)
             return 0
-        for shipment in shipments:
-            self._held[shipment.delivery_id] = shipment
-            self._unsent[shipment.endpoint_id] += 1
-            self._queues[shipment.endpoint_id].append(shipment)
-            if shipment.endpoint_id not in self._rooms:
-                self._rooms[shipment.endpoint_id] = STRUGGLING_ROOM if shipment.is_struggling else FIRST_ROOM
-        self._fill()
+        self._held.update(shipments)
+        for line in {self._lines.add(shipment) for shipment in shipments}:
+            self._fill(line)
         return len(shipments)
 
-    def _fill(self) -> None:
-        """Begin as many requests as there is room for, each endpoint in its turn."""
-        for endpoint in list(self._queues):
-            if self._out >= AT_ONCE:
+    def _fill(self, line: Line) -> None:
+        """Begin as many requests as the line has room and places for."""
+        while (shipment := self._lines.take(line)) is not None:
+            task = asyncio.create_task(self._serve(line, shipment))
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+
+    async def _serve(self, line: Line, shipment: Shipment) -> None:
+        """What one place does: one request after another, for its own line or for whoever waits for a place."""
+        while True:
+            try:
+                await self._send(line, shipment)
+            finally:
+                self._lines.give(line)
+            if line.runs_low:
+                self._hungry.set()
+            following = self._lines.take_next(line)
+            # With each answer it may have got room for one more.
+            self._fill(line)
+            if following is None:
                 return
-            self._fill_endpoint(endpoint)
+            line, shipment = following
 
-    def _fill_endpoint(self, endpoint: UUID) -> None:
-        queue = self._queues.get(endpoint)
-        if queue is None:
+    async def _send(self, line: Line, shipment: Shipment) -> None:
+        if time.monotonic() - shipment.claimed_at > QUEUED_SECONDS:
+            self._return([shipment])
             return
-        while queue and self._busy[endpoint] < self._rooms[endpoint] and self._out < AT_ONCE:
-            shipment = queue.popleft()
-            self._busy[endpoint] += 1
-            self._out += 1
-            task = asyncio.create_task(self._deliver(shipment))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
-        if len(queue) < self._rooms[endpoint]:
-            # Before it runs dry: a claim takes as long as some requests.
-            self._hungry.set()
-        if not queue:
-            del self._queues[endpoint]
-
-    async def _deliver(self, shipment: Shipment) -> None:
-        result = await self._send(shipment)
-        endpoint = shipment.endpoint_id
-        self._note(result)
-        self._unsent[endpoint] -= 1
+        result = await post(self._sessions, shipment)
+        if result.succeeded:
+            line.succeeded()
+        elif result.status_code == GONE:
+            self._return(line.queue)
+            line.queue.clear()
+        elif result.duration_ms > self._timeout * 1000 * STRUGGLING_PART:
+            line.struggled()
         self._results.append(result)
         self._arrived.set()
-        was_full = self._out >= AT_ONCE
-        self._out -= 1
-        self._busy[endpoint] -= 1
-        if not self._busy[endpoint]:
-            del self._busy[endpoint]
-        if was_full:
-            # The place goes to whoever waits, not only to its own endpoint.
-            self._fill()
-        else:
-            self._fill_endpoint(endpoint)
 
-    def _note(self, result: Result) -> None:
-        """Give an endpoint more room or less."""
-        endpoint = result.shipment.endpoint_id
-        if result.succeeded:
-            self._rooms[endpoint] = min(PER_ENDPOINT, self._rooms[endpoint] + 1)
-        elif result.duration_ms >= self._timeout * 1000 * 0.9:
-            self._rooms[endpoint] = STRUGGLING_ROOM
-
-    # One request -----------------------------------------------------------------------------------------------------
-
-    async def _send(self, shipment: Shipment) -> Result:
-        at, started = wall(), time.perf_counter()
-
-        def result(**fields: object) -> Result:
-            milliseconds = int((time.perf_counter() - started) * 1000)
-            return Result(shipment=shipment, at=at, duration_ms=milliseconds, **fields)  # type: ignore[arg-type]
-
-        try:
-            # The session's time-out covers everything: look-up, connection, request and reading the answer.
-            async with self._sessions.for_url(shipment.url).post(
-                _parsed(shipment.url),
-                data=aiohttp.BytesPayload(shipment.body, content_type="application/json"),
-                headers=headers_of(shipment, at),
-                allow_redirects=False,
-            ) as response:
-                excerpt = await _excerpt(response)
-                refusal = _refusal(response.status)
-                return result(
-                    status_code=response.status,
-                    error=refusal,
-                    response_excerpt=excerpt,
-                    retry_after=retry_after_seconds(response.headers, at) if refusal else None,
-                )
-        except TimeoutError:
-            return result(error=f"No complete answer within {self._timeout:g} seconds.")
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            return result(error=_words(error))
-        except Exception:
-            # Whatever it was, the others go on, and this one is tried again.
-            log.exception("delivery_crashed", delivery=str(shipment.delivery_id))
-            return result(error="The request failed unexpectedly.")
+    def _return(self, shipments: Iterable[Shipment]) -> None:
+        self._returned += shipments
+        self._arrived.set()
 
     # The database ----------------------------------------------------------------------------------------------------
 
-    async def _write_results(self) -> None:
+    async def _write_what_arrives(self) -> None:
         """Write what came back, for as long as the process lives; while the database is away it is kept."""
         while True:
             await self._arrived.wait()
             if len(self._results) < WRITTEN_AT_ONCE:
                 await asyncio.sleep(GATHER_SECONDS)
-            some, self._results = self._results[:WRITTEN_AT_ONCE], self._results[WRITTEN_AT_ONCE:]
             try:
-                await self._write(some)
+                await self._write_some()
             except (OperationalError, InterfaceError) as error:
-                log.warning("delivery_results_kept", count=len(some), error=type(error).__name__)
-                self._results = [*some, *self._results]
+                log.warning("delivery_results_kept", count=len(self._results), error=type(error).__name__)
                 await asyncio.sleep(POLL_SECONDS)
                 continue
-            for result in some:
-                self._held.pop(result.shipment.delivery_id, None)
-            if not self._results:
+            if not self._results and not self._returned:
                 self._arrived.clear()
 
-    async def _write(self, some: list[Result]) -> None:
+    async def _write_some(self) -> None:
         """Raises OperationalError or InterfaceError where the database is away or wants the set again."""
+        if some := self._results[:WRITTEN_AT_ONCE]:
+            await self._write(some)
+            del self._results[: len(some)]
+            self._held.difference_update([result.shipment for result in some])
+        if returned := self._returned[:]:
+            ids = [shipment.delivery_id for shipment in returned]
+            await self._in_database(partial(claiming.give_back, token=self._token, delivery_ids=ids))
+            del self._returned[: len(returned)]
+            self._held.difference_update(returned)
+            self._hungry.set()
+
+    async def _write(self, some: list[Result]) -> None:
+        """Raises OperationalError or InterfaceError as `_write_some`."""
         try:
             await self._in_database(partial(results.results_write, some))
         except (OperationalError, InterfaceError):
@@ -289,8 +247,9 @@ class Sender:
             await asyncio.sleep(settings.LEASE_SECONDS / 3)
             if not self._held:
                 continue
+            ids = [shipment.delivery_id for shipment in self._held]
             try:
-                await self._in_database(partial(claiming.renew, token=self._token, delivery_ids=list(self._held)))
+                await self._in_database(partial(claiming.renew, token=self._token, delivery_ids=ids))
             except DatabaseError as error:
                 log.warning("delivery_leases_not_renewed", error=type(error).__name__)
 
@@ -320,67 +279,6 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
         return
 
 
-@lru_cache(maxsize=1024)
-def _parsed(url: str) -> URL:
-    return URL(url, encoded=True)
-
-
-def headers_of(shipment: Shipment, at: datetime) -> dict[str, str]:
-    """The headers of one attempt, by Standard Webhooks."""
-    timestamp = int(at.timestamp())
-    signatures = [
-        standard_signature(secret, shipment.webhook_id, timestamp, shipment.body) for secret in shipment.secrets
-    ]
-    return {
-        "User-Agent": "ReferralRocket-Webhooks/1",
-        "Accept-Encoding": "identity",
-        "webhook-id": shipment.webhook_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": " ".join(signatures),
-    }
-
-
-async def _excerpt(response: aiohttp.ClientResponse) -> str:
-    """The first 2 KB of the answer as text; a longer one is cut off with its connection."""
-    parts: list[bytes] = []
-    size = 0
-    while size < EXCERPT_BYTES:
-        part = await response.content.read(EXCERPT_BYTES - size)
-        if not part:
-            break
-        parts.append(part)
-        size += len(part)
-    if size >= EXCERPT_BYTES and not response.content.at_eof():
-        response.close()
-    # PostgreSQL's text holds no NUL.
-    return b"".join(parts).decode("utf-8", errors="replace").replace("\x00", "\ufffd")
-
-
-def _refusal(status: int) -> str | None:
-    if 200 <= status < 300:
-        return None
-    if 300 <= status < 400:
-        return f"It answered {status}: redirects aren't followed."
-    return f"It answered {status}."
-
-
-def _words(error: Exception) -> str:
-    """What went wrong, without anything of ours that is secret."""
-    causes = [error, getattr(error, "os_error", None), error.__cause__, error.__context__]
-    refused = next((each for each in causes if isinstance(each, AddressRefused)), None)
-    if refused is not None:
-        return f"address_not_allowed: {refused}."[:200]
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return "Its certificate can't be trusted."
-    if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return "Its name can't be resolved."
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return "No connection came about."
-    if isinstance(error, aiohttp.InvalidURL | ValueError):
-        return "The URL can't be used, or the answer isn't HTTP."
-    return "The connection broke before the answer was complete."
-
-
 _sender: Sender | None = None
 _lock = threading.Lock()
 
@@ -390,6 +288,8 @@ def process_sender() -> Sender:
     global _sender
     with _lock:
         if _sender is None:
+            # What the process has loaded stays: looking through it for garbage again and again costs a tenth.
+            gc.freeze()
             sender = Sender()
             sender.start()
             _sender = sender

@@ -18,7 +18,7 @@ import pytest
 import redis
 from aiohttp import web
 
-from embedded import throwaway
+from embedded import seeds, throwaway
 from embedded.places import PROJECT, service_account
 from embedded.ports import free_port
 from embedded.postgres import Postgres
@@ -30,7 +30,8 @@ pytestmark = [pytest.mark.process, pytest.mark.timeout(900)]
 class RestartablePostgres:
     def __init__(self, folder: Path) -> None:
         self.server = Postgres(folder / "postgres", free_port(), secrets.token_hex(16), durable=True)
-        self.server.prepare()
+        self.server.prepare(seeds.seed())
+        self.url = self.server.url_of(seeds.DATABASE)
         self.start()
 
     def start(self) -> None:
@@ -51,24 +52,39 @@ class RestartablePostgres:
         self.process.wait(timeout=60)
 
 
-@contextmanager
-def worker(environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    command = [sys.executable, "-m", "celery", "-A", "referral_rocket.celery", "worker", "-B", "-Q", "deliveries,work"]
-    quiet = ["-c", "2", "--loglevel", "ERROR", "--without-gossip", "--without-mingle", "--schedule"]
-    schedule = Path(environment["SCHEDULE"])
-    process = subprocess.Popen(
-        [*command, *quiet, str(schedule)],
-        cwd=PROJECT,
-        env=environment,
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        yield process
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+class Workers:
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.webhooks.outbound.fault_worker"],
+            cwd=PROJECT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.killed = 0
+
+    def ask(self, command: str) -> int:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A whole worker, which ends by SIGKILL."""
+        group = self.ask("start")
+        try:
+            yield
+        finally:
+            os.killpg(group, signal.SIGKILL)
+            assert self.ask("gone") == group
+            self.killed += 1
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.communicate()
 
 
 class Driver:
@@ -125,26 +141,28 @@ def test_it_works(sink, tmp_path):
         environment = {
             **os.environ,
             **throwaway.test_environment(),
-            "DATABASE_URL": postgres.server.url,
+            "DATABASE_URL": postgres.url,
             "REDIS_URL": valkey.url,
             "LEASE_SECONDS": "3",
             "LOG_LEVEL": "ERROR",
             "WEBHOOK_ALLOWED_PRIVATE_NETWORKS": "127.0.0.0/8",
             "SCHEDULE": str(tmp_path / "schedule"),
         }
-        driver = Driver(environment)
+        # Both load at the same time.
+        driver, workers = Driver(environment), Workers(environment)
         try:
-            check(sink, driver, environment, postgres, redis.Redis.from_url(valkey.url))
+            check(sink, driver, workers, postgres, redis.Redis.from_url(valkey.url))
         finally:
             driver.end()
+            workers.end()
             postgres.stop()
 
 
-def check(sink, driver, environment, postgres, broker) -> None:
+def check(sink, driver, workers, postgres, broker) -> None:
     sink.secrets = {path: [secret] for path, secret in driver("set_up", url=sink.url).items()}
     earned = 0
     for number in range(KILLS):
-        with worker(environment):
+        with workers.one():
             earned += driver("earn", count=6)
             seen = len(sink.received)
             wait_for(lambda seen=seen: len(sink.received) > seen, 60)
@@ -157,7 +175,8 @@ def check(sink, driver, environment, postgres, broker) -> None:
             driver("hurry")
             time.sleep(random.random())
     sink.behave = behave
-    with worker(environment):
+    assert workers.killed == KILLS
+    with workers.one():
         state = settle(driver)
 
     assert set(state["deliveries"].values()) == {"DELIVERED"}

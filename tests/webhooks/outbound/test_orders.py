@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import connection
 
 from campaigns.services import campaign_update, terms_of
 from integrations.models import Endpoint
@@ -17,11 +18,11 @@ from rewards.services.selecting import Selection, batch_plan
 from tests import factories
 from tests.concurrency import at_once
 from webhooks.outbound import claiming
-from webhooks.outbound.deliveries import delivery_retry
+from webhooks.outbound.deliveries import deliveries_replay, delivery_retry
 from webhooks.outbound.endpoints import endpoint_create, endpoint_delete, endpoint_update
 from webhooks.outbound.errors import EndpointConflict
 from webhooks.outbound.models import Delivery
-from webhooks.outbound.orders import order_take_back, orders_make_everywhere
+from webhooks.outbound.orders import endpoints_stay, order_take_back, orders_make_everywhere
 from webhooks.outbound.results import Result, results_write
 
 ACTOR = "system:test"
@@ -162,7 +163,7 @@ def test_the_endpoint_that_the_campaign_names_gets_it_also_while_disabled(organi
     with tenant(organization):
         assert Delivery.objects.get().endpoint_id == named.pk
         endpoint_update(endpoint=named, status="ENABLED", actor=ACTOR)
-    assert [each.endpoint_id for each in claim()] == [named.pk]
+    assert [each.target.endpoint_id for each in claim()] == [named.pk]
     assert state(reward)[2] == ["ORDER"]
 
 
@@ -274,6 +275,38 @@ def test_a_person_may_take_it_back_unless_it_is_being_sent(organization, hand_on
             order_take_back(organization=organization, reward=reward, actor=ACTOR)
     assert state(reward) == ("PENDING", 1200, [])
     assert claim() == []
+
+
+def test_what_was_taken_back_is_never_sent_again(organization, hand_on):
+    """Issued from here since, it would be issued by the tenant's system too."""
+    endpoint = endpoint_of(organization, "AVAILABLE")
+    reward = earn(campaign_of(organization), hand_on)
+    fail_for_good(organization)
+    with tenant(organization):
+        order_take_back(organization=organization, reward=reward, actor=ACTOR)
+        reward_confirm(organization=organization, reward=reward, actor=ACTOR)
+        (delivery,) = Delivery.objects.all()
+        assert delivery_retry(delivery=delivery, actor=ACTOR).status == "FAILED"
+        assert deliveries_replay(endpoint=endpoint, since=reward.created_at, actor=ACTOR) == 0
+        # Queued again in the moment before it was taken back.
+        Delivery.objects.update(status="PENDING", forced=True, next_attempt_at=clock.wall())
+
+    assert claim() == []
+    with tenant(organization):
+        assert Delivery.objects.get().status == "SKIPPED"
+    assert state(reward) == ("AVAILABLE", 1200, [])
+
+
+def test_an_endpoint_is_not_deleted_while_an_order_is_made(organization, hand_on):
+    endpoint = endpoint_of(organization)
+    with tenant(organization), connection.cursor() as cursor:
+        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = %s"
+        endpoints_stay(organization)
+        cursor.execute(locks, ["ShareLock"])
+        assert cursor.fetchone() == (1,)
+        endpoint_delete(endpoint=endpoint, actor=ACTOR)
+        cursor.execute(locks, ["ExclusiveLock"])
+        assert cursor.fetchone() == (1,)
 
 
 def test_confirmed_while_it_was_tried_it_isnt_sent_again(organization, hand_on):

@@ -6,11 +6,13 @@ import time
 
 import pytest
 from aiohttp import web
+from django.db import connection
 
 from integrations.models import Endpoint
 from referral_rocket.accounts.scoping import tenant
 from tests import factories
 from tests.webhooks.outbound.sink import accept
+from webhooks.outbound import sending
 from webhooks.outbound.endpoints import endpoint_test
 from webhooks.outbound.models import Delivery, DeliveryAttempt, EndpointHour
 from webhooks.outbound.sending import Sender
@@ -202,3 +204,56 @@ def test_stopping_answers_whoever_waits_for_work(organization, sink, make_endpoi
     with tenant(organization):
         # Its outcome is unknown: it stays leased, and is sent again once the lease has run out.
         assert (Delivery.objects.get().status, DeliveryAttempt.objects.count()) == ("PENDING", 0)
+
+
+def test_a_secret_that_no_key_opens_holds_up_only_its_own_endpoint(organization, sink, sender, make_endpoint):
+    other = factories.organization()
+    broken, good = make_endpoint(organization, "/broken"), make_endpoint(other, "/good")
+    for where, endpoint in ((organization, broken), (other, good)):
+        with tenant(where):
+            endpoint_test(endpoint=endpoint, actor="system:test")
+    with tenant(organization), connection.cursor() as cursor:
+        cursor.execute("UPDATE integrations_endpoint SET secrets = 'of a key that is gone' WHERE id = %s", [broken.pk])
+
+    assert sender.work(2) == 1
+
+    assert [each.path for each in sink.received] == ["/good"]
+    with tenant(organization):
+        assert Delivery.objects.get().status == "PENDING"
+
+
+def test_what_has_waited_long_is_claimed_again(organization, sink, sender, make_endpoint, monkeypatch):
+    monkeypatch.setattr(sending, "QUEUED_SECONDS", -1.0)
+    endpoint = make_endpoint(organization)
+    with tenant(organization):
+        endpoint_test(endpoint=endpoint, actor="system:test")
+
+    assert sender.work(0.3) >= 1
+
+    assert sink.received == []
+    with tenant(organization):
+        waiting = Delivery.objects.get()
+        assert (waiting.status, waiting.tries, waiting.attempts.count()) == ("PENDING", 0, 0)
+    monkeypatch.undo()
+    assert sender.work(2) >= 1
+    assert len(sink.received) == 1
+
+
+def test_gone_ends_what_was_claimed_for_it(organization, sink, sender, make_endpoint):
+    async def behave(request, received):
+        return web.Response(status=410)
+
+    sink.behave = behave
+    endpoint = make_endpoint(organization)
+    with tenant(organization):
+        for _ in range(30):
+            endpoint_test(endpoint=endpoint, actor="system:test")
+        Endpoint.objects.update(failing_since=endpoint.created_at)
+
+    sender.work(3)
+
+    # Two at a time, since it was failing: what waited behind them was given back, not sent.
+    assert 1 <= len(sink.received) <= 2
+    with tenant(organization):
+        assert Endpoint.objects.get().disabled_reason == "gone"
+        assert set(Delivery.objects.values_list("status", "lease_token")) == {("PENDING", None)}

@@ -15,8 +15,8 @@ from referral_rocket.kit.clock import rfc3339, wall
 from referral_rocket.kit.ids import uuid7
 from referral_rocket.kit.signing import new_standard_secret
 from webhooks.outbound import help as receiving
-from webhooks.outbound.claiming import Shipment, signing_secrets
-from webhooks.outbound.sending import headers_of
+from webhooks.outbound.claiming import Shipment, Target, signing_secrets
+from webhooks.outbound.posting import headers_of
 
 FOLDER = Path(receiving.__file__).parent / "verifying"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "webhooks.md"
@@ -83,20 +83,8 @@ AT_HAND = [language for language, command in COMMANDS.items() if shutil.which(co
 
 
 def shipment(*secrets, body=BODY):
-    return Shipment(
-        delivery_id=uuid7(),
-        organization_id=uuid7(),
-        endpoint_id=uuid7(),
-        event_type="REWARD",
-        url="https://example.com/hook",
-        body=body,
-        secrets=secrets,
-        tries=0,
-        claim_id=None,
-        confirms=False,
-        is_struggling=False,
-        lease_token=uuid7(),
-    )
+    target = Target(uuid7(), uuid7(), "https://example.com/hook", secrets, is_struggling=False)
+    return Shipment(uuid7(), target, body, 0, None, False, uuid7(), 0.0)
 
 
 def verifies(language, folder, secret, headers, body=BODY):
