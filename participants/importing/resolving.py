@@ -21,7 +21,11 @@ _MINE = "r.organization_id = %(organization)s AND r.participant_import_id = %(im
 _TARGET = "t.organization_id = %(organization)s AND t.participant_import_id = %(import)s"
 _FINE = "r.state IN ('NEW', 'EXISTING')"
 
-_FORGET = f"UPDATE participants_importrow r SET referrer_line = NULL, referrer_id = NULL, wave = NULL WHERE {_MINE}"
+# What an earlier check with other columns had found.
+_FORGET = f"""
+UPDATE participants_importrow r SET referrer_line = NULL, referrer_id = NULL, wave = NULL
+WHERE {_MINE} AND (r.referrer_line IS NOT NULL OR r.referrer_id IS NOT NULL OR r.wave IS NOT NULL)
+"""
 
 # Later rows that say the same of somebody else.
 _TWICE = f"""
