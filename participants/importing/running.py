@@ -65,7 +65,7 @@ def run(work: Work) -> bool:
 
 def _next(held: ParticipantImport) -> list[ImportRow]:
     """New people first, referrers before those whom they brought; then those who are there, who may be referred by them."""
-    rows = ImportRow.objects.filter(participant_import=held).order_by("wave", "line")
+    rows = ImportRow.objects.filter(participant_import=held).order_by("wave", "line").defer("cells")
     if held.existing == Existing.LEAVE:
         return list(rows.filter(state=RowState.NEW)[:CHUNK])
     return list(rows.filter(state=RowState.NEW)[:CHUNK]) or list(rows.filter(state=RowState.EXISTING)[:CHUNK])

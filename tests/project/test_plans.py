@@ -188,6 +188,7 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         "rows of an import": lambda: import_selectors.rows_in(one["import"].pk, "WRONG", 0, PAGE),
         "rows of an import to be shown": lambda: import_selectors.first_rows(one["import"], "NEW", PAGE),
         "rows of an import to be written": lambda: importing._next(one["import"]),
+        "rows of an import to be taken back": lambda: undoing._next(one["import"]),
         "rows of an import settled": lambda: rows_resolve(one["import"]),
         "rows of an erased person": lambda: participants_erasing._forget_rows("listed4101@example.com"),
         "what points to participants": lambda: undoing._what_happened([participant.pk]),
