@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from integrations.base import Access, AccountCheck, Fact, FileFormat, InboundAdapter, PastMessage, PayoutAdapter
+from integrations.listing import Listing
 from integrations.privacy import ReadsPrivacy
 
 
@@ -125,3 +126,6 @@ class Provider:
     # Where webhooks are signed with keys that have to be fetched: what is kept of the answer to a key's address.
     # Raises UnusableKey.
     trusted_key: Callable[[str, bytes], bytes] | None = None
+    # Lists of what was issued, for reconciling; `unlisted` says why there is none, or what they leave out.
+    listings: tuple[Listing, ...] = ()
+    unlisted: str = ""

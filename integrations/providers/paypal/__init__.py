@@ -36,4 +36,5 @@ PROVIDER = Provider(
     requests_per_second={"LIVE": 400 / 60, "TEST": 400 / 60},
     signing_credential="webhook_id",
     trusted_key=certificates.trusted,
+    unlisted=words.UNLISTED,
 )

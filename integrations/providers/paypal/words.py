@@ -52,6 +52,11 @@ RETURNED = "The money wasn't claimed within 30 days, or was refused, and came ba
 REFUNDED = "The person refunded this payout, and the money came back."
 REVERSED = "PayPal reversed this payout, and the money came back."
 
+UNLISTED = (
+    "PayPal has no list of payouts: each that is on record here is looked up, and one that isn't can't be found from"
+    " here. PayPal's activity download shows it."
+)
+
 
 def unsupported_currency(currency: str) -> str:
     return f"PayPal doesn't pay out in {currency}. Choose another method."

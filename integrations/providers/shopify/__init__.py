@@ -1,7 +1,8 @@
 """Shopify: payments in by webhook, rewards out as gift cards and discount codes."""
 
 from integrations.description import CredentialField, Install, Method, Provider
-from integrations.providers.shopify import install, keys, words
+from integrations.listing import Listing
+from integrations.providers.shopify import install, keys, listing, words
 from integrations.providers.shopify.account import check
 from integrations.providers.shopify.discount import ShopifyDiscount
 from integrations.providers.shopify.gift_card import ShopifyGiftCard
@@ -45,4 +46,8 @@ PROVIDER = Provider(
     ),
     subscribe=subscribe,
     privacy=ShopifyPrivacy(),
+    listings=(
+        Listing(words.LISTED_CARDS, ("SHOPIFY_GIFT_CARD",), listing.gift_cards),
+        Listing(words.LISTED_DISCOUNTS, ("SHOPIFY_DISCOUNT",), listing.discounts, own_id=listing.own_code),
+    ),
 )

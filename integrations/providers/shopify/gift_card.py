@@ -22,6 +22,7 @@ from referral_rocket.kit.money import format_money, plain
 
 Json = dict[str, Any]
 PAGE = 50
+NOTE = "Referral Rocket reward "
 # Two thousand cards: more are made only by shops whose search has long taken up the older of them.
 MOST_PAGES = 40
 # Shopify's search takes up new objects within seconds; it is trusted for what is older than this.
@@ -123,7 +124,7 @@ def _issued(talk: Conversation, card: Json) -> IssueResult:
 
 
 def _note(idempotency_key: str) -> str:
-    return f"Referral Rocket reward {idempotency_key}"
+    return f"{NOTE}{idempotency_key}"
 
 
 def _is_of(card: Json, idempotency_key: str) -> bool:

@@ -85,7 +85,7 @@ fragment Discount on DiscountCodeNode {
   codeDiscount {
     __typename
     ... on DiscountCodeBasic {
-      title status asyncUsageCount usageLimit
+      title status asyncUsageCount usageLimit createdAt
       context { ... on DiscountCustomers { customers { id } } }
       customerGets {
         value {
@@ -114,6 +114,18 @@ DISCOUNT_BY_CODE = (
     """
 query DiscountByCode($code: String!) {
   codeDiscountNodeByCode(code: $code) { ...Discount }
+}
+"""
+    + _DISCOUNT
+)
+
+DISCOUNTS = (
+    """
+query Discounts($first: Int!, $after: String) {
+  codeDiscountNodes(first: $first, after: $after, sortKey: CREATED_AT, reverse: true) {
+    nodes { ...Discount }
+    pageInfo { hasNextPage endCursor }
+  }
 }
 """
     + _DISCOUNT

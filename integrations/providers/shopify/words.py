@@ -33,6 +33,9 @@ DISPUTE_WITHOUT_ORDER = "The dispute names no order, so it is of no payment that
 NOTHING_REFUNDED = "No money went back with it."
 CANCELLED_WITHOUT_REFUND = "The order was cancelled and no money went back; a refund is taken when Shopify reports it."
 
+LISTED_CARDS = "All gift cards made for rewards are listed, known by their note."
+LISTED_DISCOUNTS = "All discount codes made for rewards are listed, known by their title."
+
 
 def other_topic(topic: str) -> str:
     return f"{topic} says nothing new about a payment, so it isn't used."

@@ -1,7 +1,8 @@
 """Stripe: payments in by webhook, rewards out as account credit, coupons and lower prices."""
 
 from integrations.description import Completion, CredentialField, Method, Provider
-from integrations.providers.stripe import account, completing, keys, words
+from integrations.listing import Listing
+from integrations.providers.stripe import account, completing, keys, listing, words
 from integrations.providers.stripe.credit import StripeCredit
 from integrations.providers.stripe.discounts import StripeDiscount
 from integrations.providers.stripe.endpoints import create_webhook
@@ -44,4 +45,9 @@ PROVIDER = Provider(
     payments_since=payments_since,
     create_webhook=create_webhook,
     completion=Completion(completing.leaves_out, completing.ask),
+    listings=(
+        Listing(words.LISTED_COUPONS, ("STRIPE_COUPON", "STRIPE_SUBSCRIPTION"), listing.coupons),
+        Listing(words.LISTED_CREDITS, ("STRIPE_CREDIT",), listing.customer_credits, of_person=True),
+    ),
+    unlisted=words.UNLISTED,
 )

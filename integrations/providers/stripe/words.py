@@ -49,6 +49,13 @@ KEY_WITHOUT_PERMISSION = (
     " secret key (sk_…)."
 )
 
+LISTED_COUPONS = "All coupons and promotion codes made for rewards are listed."
+LISTED_CREDITS = "Credits are listed customer by customer, of those whom a reward went to."
+UNLISTED = (
+    "Stripe has no list of credits over all customers, so a credit to somebody whom no reward went to in these days"
+    " isn't found."
+)
+
 
 def currency_mismatch(customers: str, rewards: str) -> str:
     return (

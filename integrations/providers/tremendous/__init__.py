@@ -1,7 +1,8 @@
 """Tremendous: rewards out as orders, and what became of them by webhook."""
 
 from integrations.description import CredentialField, Method, Provider, SettingField
-from integrations.providers.tremendous import inbound, keys, words
+from integrations.listing import Listing
+from integrations.providers.tremendous import inbound, keys, listing, words
 from integrations.providers.tremendous.account import check
 from integrations.providers.tremendous.adapter import TremendousReward
 
@@ -62,4 +63,5 @@ PROVIDER = Provider(
     person_key="tremendous",
     # https://developers.tremendous.com/docs/rate-limiting: ten requests a second.
     requests_per_second={"LIVE": 10, "TEST": 10},
+    listings=(Listing(words.LISTED, ("TREMENDOUS",), listing.orders),),
 )

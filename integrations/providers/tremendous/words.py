@@ -63,6 +63,8 @@ CANCELED = "The order was canceled in Tremendous."
 FAILED = "Tremendous couldn't carry out the order, mostly for lack of funds."
 ENDED = "Tremendous has ended this order without sending it. It is being looked up."
 
+LISTED = "All orders made for rewards are listed, known by their external id."
+
 
 def connected(name: str, funding: list[str], campaigns: list[str]) -> str:
     told = [f"Connected to {name}."]

@@ -1,7 +1,8 @@
 """Wise: rewards out by batch groups of transfers, and news of them by webhook."""
 
 from integrations.description import CredentialField, Method, Provider, SettingField
-from integrations.providers.wise import keys, words
+from integrations.listing import Listing
+from integrations.providers.wise import keys, listing, words
 from integrations.providers.wise.adapter import WiseTransfers
 from integrations.providers.wise.inbound import EVENTS, WiseInbound, trusted_key
 from integrations.providers.wise.payment_file import WiseFile
@@ -34,4 +35,6 @@ PROVIDER = Provider(
     # Wise documents no number; it answers 429 with Retry-After.
     requests_per_second={},
     trusted_key=trusted_key,
+    listings=(Listing(words.LISTED, ("WISE",), listing.transfers, own_id=listing.own_id),),
+    unlisted=words.UNLISTED,
 )

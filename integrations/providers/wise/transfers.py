@@ -34,7 +34,11 @@ def transaction_id(order: IssueOrder, group_key: str) -> str:
     Wise never makes a second transfer of the same id, not even where the first was cancelled; so what was cancelled and
     is sent again in another group needs an id of its own.
     """
-    return str(uuid5(_IDS, f"{order.idempotency_key}/{group_key}"))
+    return own_transfer_id(order.idempotency_key, group_key)
+
+
+def own_transfer_id(idempotency_key: str, group_key: str) -> str:
+    return str(uuid5(_IDS, f"{idempotency_key}/{group_key}"))
 
 
 # Making ----------------------------------------------------------------------------------------------------------
@@ -87,7 +91,7 @@ def transfer_in(talk: Wise, profile: int, group: str, order: IssueOrder, recipie
             "targetAccount": recipient,
             "quoteUuid": quote,
             "customerTransactionId": own,
-            "details": {"reference": _reference(order.description)},
+            "details": {"reference": reference_of(order.description)},
         },
     )
     _check(talk, said.fields, own, order)
@@ -110,7 +114,8 @@ def plain_of(amount: Any) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _reference(description: str) -> str:
+def reference_of(description: str) -> str:
+    """What stands with a transfer: ten letters that every route takes."""
     letters = "".join(letter if letter.isalnum() or letter == " " else " " for letter in description)
     return " ".join(letters.split())[:_REFERENCE].strip() or "Reward"
 

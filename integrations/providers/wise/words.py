@@ -50,6 +50,9 @@ UNKNOWN_STATE = "Wise reports a state that isn't known here. Look at the transfe
 CANCELLED = "The transfer was cancelled in Wise, and the money stayed or came back."
 REFUNDED = "The transfer couldn't be paid out, and Wise refunded it. Ask the person for other details."
 
+LISTED = "All transfers of the profile made for rewards are listed, known by their id and reference."
+UNLISTED = "A transfer whose reference was changed at Wise isn't recognised."
+
 
 def said(sentence: str, wise: str) -> str:
     return f"{sentence} Wise says: {wise}" if wise else sentence

@@ -48,6 +48,11 @@ class Root:
         self._shop.needs("read_discounts", "codeDiscountNodeByCode")
         return _node(self._shop.discount(code))
 
+    def codeDiscountNodes(self, _: Any, first: int = 50, after: str | None = None, **__: Any) -> Json:  # noqa: N802
+        self._shop.needs("read_discounts", "codeDiscountNodes")
+        limit = min(first, MOST)
+        return _page([_listed(each) for each in self._shop.discounts(after, limit + 1)], limit)
+
     def webhookSubscriptions(  # noqa: N802
         self, _: Any, first: int = 50, topics: list[str] | None = None, uri: str | None = None, **__: Any
     ) -> Json:
@@ -89,15 +94,20 @@ def _page(found: list[Json], limit: int) -> Json:
 
 
 def _node(discount: Json | None) -> Json | None:
-    if discount is None:
-        return None
+    return None if discount is None else _listed(discount)
+
+
+def _listed(discount: Json) -> Json:
     ends, starts = _seconds(discount["endsAt"]), _seconds(discount["startsAt"])
     status = "EXPIRED" if ends is not None and ends <= time.time() else "ACTIVE"
     if starts is not None and starts > time.time() + 60:
         status = "SCHEDULED"
     inside = {
         "__typename": "DiscountCodeBasic",
-        **{name: discount[name] for name in ("title", "startsAt", "endsAt", "usageLimit", "asyncUsageCount")},
+        **{
+            name: discount[name]
+            for name in ("title", "createdAt", "startsAt", "endsAt", "usageLimit", "asyncUsageCount")
+        },
         "status": status,
         "context": {
             "__typename": "DiscountCustomers",

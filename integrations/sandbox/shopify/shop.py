@@ -183,6 +183,7 @@ class Shop:
                 "id": f"gid://shopify/DiscountCodeNode/{new_number()}",
                 "code": wanted["code"],
                 "title": wanted["title"],
+                "createdAt": now(),
                 "startsAt": wanted["startsAt"],
                 "endsAt": wanted.get("endsAt"),
                 "usageLimit": wanted.get("usageLimit"),
@@ -223,6 +224,10 @@ class Shop:
     def discount(self, code: str) -> Json | None:
         found = self._store.find(PROVIDER, "discount", livemode=self._livemode, lookup=code.lower())
         return found[0] if found else None
+
+    def discounts(self, after: str | None, limit: int) -> list[Json]:
+        """Newest first."""
+        return self._store.find(PROVIDER, "discount", livemode=self._livemode, after=after, limit=limit)
 
     def change_discount(self, gid: str, **change: Any) -> Json | None:
         with self._store.transaction():

@@ -1,5 +1,6 @@
 """Tremendous's manner of answering: keys, routes, refusals. What it answers about is in account.py."""
 
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,6 +13,7 @@ from integrations.sandbox.tremendous.control import TremendousControl
 
 Json = dict[str, Any]
 PREFIX = "/api/v2/"
+MOST = 500
 _REFUSALS = {
     FaultKind.RATE_LIMITED: (429, "You have exceeded the rate limit."),
     FaultKind.REVOKED: (401, "Unauthorized"),
@@ -72,7 +74,7 @@ class TremendousStandIn:
             case ["products"]:
                 found = {"products": _products(asked)}
             case ["orders"]:
-                found = {"orders": account.orders(asked.get("external_id"))[: int(asked.get("limit", 10))]}
+                found = {"orders": _page(account.orders(asked.get("external_id")), asked)}
             case ["orders", known_as]:
                 made = account.order(known_as)
                 found = {"order": made} if made else None
@@ -93,6 +95,18 @@ class TremendousStandIn:
         made, new = account.make(wanted)
         # 201 says that the order was there before.
         return Reply(200 if new else 201, {"order": shapes.with_link(made)})
+
+
+def _page(orders: list[Json], asked: dict[str, str]) -> list[Json]:
+    """Counted from the newest."""
+    since = asked.get("created_at[gte]")
+    made = [order for order in orders if since is None or _moment(order["created_at"]) >= _moment(since)]
+    first = int(asked.get("offset", 0))
+    return made[first : first + min(int(asked.get("limit", 10)), MOST)]
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _products(asked: dict[str, str]) -> list[Json]:
