@@ -46,6 +46,7 @@ __all__ = [
     "SendsGroups",
     "TakeBack",
     "TransactionRank",
+    "UnknownLine",
 ]
 
 
@@ -255,6 +256,17 @@ class FileFormat(Protocol):
 
         `rows` are all that the batch's files had, to recognise a line by what it carries. Raises UnreadableFile.
         """
+
+    def unknown_lines(self, content: bytes, rows: Sequence[FileRow]) -> Sequence["UnknownLine"]:
+        """The lines of a result file that say nothing of the batch's rows, in order. Raises UnreadableFile."""
+
+
+@dataclass(frozen=True)
+class UnknownLine:
+    """A line of a result file that is of no row of its batch. `shown` is text of the file: to be escaped."""
+
+    number: int
+    shown: str
 
 
 # Receiving payments ----------------------------------------------------------------------------------------------

@@ -7,21 +7,29 @@ from dataclasses import dataclass
 
 from integrations.errors import UnreadableFile
 
-# A spreadsheet runs a cell that begins with one of these (OWASP, "CSV Injection").
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# A spreadsheet runs a cell that begins with one of these, the wide ones in some countries (OWASP, "CSV Injection").
+DANGEROUS = (
+    "=", "+", "-", "@", "\t", "\r", "\n",
+    "\N{FULLWIDTH EQUALS SIGN}", "\N{FULLWIDTH PLUS SIGN}", "\N{FULLWIDTH HYPHEN-MINUS}",
+    "\N{FULLWIDTH COMMERCIAL AT}",
+)  # fmt: skip
 _DELIMITERS = (",", ";", "\t", "|")
+# Where a spreadsheet takes one of these for the separator, by its country's settings, a cell begins after each: quotes
+# around the cell don't help there.
+_OTHER_SEPARATORS = str.maketrans(";|", ",,")
+LONGEST_SHOWN = 200
 _ZIPPED = b"PK\x03\x04"
 
 
 def harmless(text: str) -> str:
     """One line of text that a spreadsheet shows and doesn't run."""
-    line = " ".join(text.split())
+    line = " ".join(text.translate(_OTHER_SEPARATORS).split())
     return f"'{line}" if line.startswith(DANGEROUS) else line
 
 
 def is_dangerous(text: str) -> bool:
     """Whether a cell would have to be changed to be harmless: what has to stay exact can't be in such a file."""
-    return text.startswith(DANGEROUS) or any(letter in text for letter in "\r\n\t")
+    return text.startswith(DANGEROUS) or any(letter in text for letter in "\r\n\t;|")
 
 
 def written(rows: Iterable[Sequence[str]]) -> bytes:
@@ -31,12 +39,24 @@ def written(rows: Iterable[Sequence[str]]) -> bytes:
     return out.getvalue().encode()
 
 
+Rows = list[tuple[int, list[str]]]
+
+
 @dataclass(frozen=True)
 class Line:
-    """A line of a table: the cells as they are, and by the header's names in lower case where there is a header."""
+    """A line of a table: the cells as they are, and by the header's names in lower case where there is a header.
 
+    `number` is the spreadsheet's, counted from 1 with everything above.
+    """
+
+    number: int
     cells: tuple[str, ...]
     named: dict[str, str]
+
+    @property
+    def shown(self) -> str:
+        """What it says, for a person."""
+        return " · ".join(filter(None, self.cells))[:LONGEST_SHOWN]
 
     def first(self, *names: str) -> str:
         """The first cell under one of these names that isn't empty."""
@@ -54,16 +74,16 @@ def read_table(content: bytes, *, headers: frozenset[str]) -> list[Line]:
     rows = _rows(_text(content))
     if not rows:
         raise UnreadableFile("This file is empty.")
-    for place, row in enumerate(rows):
+    for place, (_, row) in enumerate(rows):
         names = [cell.strip().lower() for cell in row]
         if len(headers.intersection(names)) >= 2:
-            return [_line(row, names) for row in rows[place + 1 :]]
-    return [_line(row, []) for row in rows]
+            return [_line(number, row, names) for number, row in rows[place + 1 :]]
+    return [_line(number, row, []) for number, row in rows]
 
 
-def _line(row: Sequence[str], names: Sequence[str]) -> Line:
+def _line(number: int, row: Sequence[str], names: Sequence[str]) -> Line:
     cells = tuple(cell.strip() for cell in row)
-    return Line(cells, {name: cell for name, cell in zip(names, cells, strict=False) if name})
+    return Line(number, cells, {name: cell for name, cell in zip(names, cells, strict=False) if name})
 
 
 def _text(content: bytes) -> str:
@@ -81,15 +101,15 @@ def _text(content: bytes) -> str:
     return text
 
 
-def _rows(text: str) -> list[list[str]]:
-    """The rows by the separator that makes most cells."""
+def _rows(text: str) -> Rows:
+    """The rows that aren't empty, with their numbers, by the separator that makes most cells."""
     read = [_split(text, delimiter) for delimiter in _DELIMITERS]
-    return max(read, key=lambda rows: sum(len(row) for row in rows))
+    return max(read, key=lambda rows: sum(len(row) for _, row in rows))
 
 
-def _split(text: str, delimiter: str) -> list[list[str]]:
+def _split(text: str, delimiter: str) -> Rows:
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-        return [row for row in rows if any(cell.strip() for cell in row)]
+        return [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise UnreadableFile(f"This file can't be read as a table: {error}.") from error

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from integrations import registry
-from integrations.base import FileFormat, FileRow, IssueOutcome, IssueResult
+from integrations.base import FileFormat, FileRow, IssueOutcome, IssueResult, UnknownLine
 from integrations.errors import ProviderError, UnreadableFile
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
@@ -47,10 +47,14 @@ class File:
 
 @dataclass(frozen=True)
 class Results:
-    """What a result file said: how many rows it told of, and in words what in it doesn't fit what is on record."""
+    """What a result file said: how many rows it told of, and in words what in it doesn't fit what is on record.
+
+    `unknown` are its lines that are of no reward of the batch.
+    """
 
     told: int
     contradictions: Sequence[str]
+    unknown: Sequence[UnknownLine] = ()
 
 
 def batch_file(*, organization: Organization, batch: RewardBatch, actor: str) -> File | None:
@@ -178,6 +182,7 @@ def batch_results(*, organization: Organization, batch: RewardBatch, content: by
     rows = {item.pk: _row(item) for item in items}
     try:
         said = file.read_results(content, list(rows.values()))
+        unknown = file.unknown_lines(content, list(rows.values()))
     except UnreadableFile as error:
         raise InvalidResults("content", error.message) from error
     attempts = {
@@ -195,7 +200,7 @@ def batch_results(*, organization: Organization, batch: RewardBatch, content: by
             answered = Answered(item, attempts[item.pk], answer, was_in_doubt=False)
             concluded.append((answered, _conclusion(answered)))
     conclusions_write(organization=organization, concluded=concluded, actor=actor)
-    return Results(told=len(said), contradictions=contradictions)
+    return Results(told=len(said), contradictions=contradictions, unknown=unknown)
 
 
 def _conclusion(answered: Answered) -> Conclusion:

@@ -92,6 +92,42 @@ def test_an_address_that_would_have_to_be_changed_is_refused(evil):
         assert (refused.outcome, refused.sent, refused.code) == (IssueOutcome.WAITING, False, "invalid_recipient")
 
 
+def as_a_spreadsheet_opens_it(content: bytes) -> set[str]:
+    """Every cell, whichever separator the country's settings make of the file: quotes count where a cell begins."""
+    text = content.decode()
+    return {
+        cell
+        for separator in (",", ";", "\t", "|")
+        for line in csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        for cell in line
+    }
+
+
+@pytest.mark.parametrize(
+    "lead", ["=", "+", "-", "@", "\t=", "\r=", "\n=", " =", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+)
+@pytest.mark.parametrize(
+    "before", ["", "Friends;", "Friends|", "Friends\t", 'Friends";"', "Friends\n", "Friends,", "'"]
+)
+def test_no_formula_runs_however_the_file_is_opened(lead, before, settings):
+    evil = f"{before}{lead}HYPERLINK(1)"
+    written_files = [PayPalFile().write([row(note=evil)])]
+    for columns in ([], list(COLUMNS)):
+        settings.WISE_FILE_COLUMNS = columns
+        named = row(recipient=Recipient("friend@example.com", f"{evil} Friend", "40000000"), note=evil)
+        written_files.append(WiseFile().write([named]))
+
+    for content in written_files:
+        cells_shown = as_a_spreadsheet_opens_it(content)
+        assert not [cell for cell in cells_shown if cell.lstrip(" ").startswith(DANGEROUS)]
+
+
+def test_an_address_that_another_separator_would_part_is_refused():
+    for file in (PayPalFile(), WiseFile()):
+        refused = file.refusal(row(recipient=Recipient("a;=1+1@example.com", "A Friend")))
+        assert (refused.sent, refused.code) == (False, "invalid_recipient")
+
+
 def test_an_opened_file_looks_as_it_was_meant():
     assert harmless("Reward from Friends & Family") == "Reward from Friends & Family"
     assert harmless("=1+1") == "'=1+1"
@@ -258,3 +294,16 @@ def test_two_payments_that_look_like_one_reward_are_taken_for_none():
     )  # fmt: skip
 
     assert set(WiseFile().read_results(content, [row(1), row(2)])) == {row(2).key}
+
+
+def test_lines_of_nothing_in_the_batch_are_told_with_their_numbers():
+    first = row(1)
+    other = uuid4().hex[:26]
+    report = "Report\r\n\r\n" + activity(("Completed", first.key), ("Completed", other), ("Whatever", first.key))
+
+    unknown = PayPalFile().unknown_lines(report.encode(), [first])
+    assert [line.number for line in unknown] == [5, 6]
+    assert unknown[0].shown.endswith(f"T1 · {other}")
+    content = statement(("COMPLETED", "Friend Number1", "12.00", ""), ("COMPLETED", "=Evil()", "12.00", ""))
+    (line,) = WiseFile().unknown_lines(content, [first])
+    assert (line.number, "=Evil()" in line.shown) == (3, True)

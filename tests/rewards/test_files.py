@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from integrations.base import FileRow, IssueOutcome, IssueResult
+from integrations import registry
+from integrations.base import FileRow, IssueOutcome, IssueResult, Recipient, UnknownLine
 from integrations.errors import ProviderError, ProviderRejected, UnreadableFile
 from referral_rocket.accounts.scoping import tenant
+from referral_rocket.kit.ids import uuid7
 from rewards.errors import BatchHasNoFile, BatchNotReady, FileWasDownloaded, InvalidResults
 from rewards.models import BatchItem, Claim, Reward, RewardBatch
-from rewards.services import issuing
+from rewards.services import files, issuing
 from rewards.services.batches import batch_cancel
 from rewards.services.files import File, Results, batch_file, batch_results
 from rewards.services.reversing import issuing_begun
@@ -49,6 +51,11 @@ class Letters:
         if any(len(line) != 2 for line in lines):
             raise UnreadableFile("A line has a key and a word.")
         return {key: words[word] for key, word in lines}
+
+    def unknown_lines(self, content: bytes, rows: Sequence[FileRow]) -> Sequence[UnknownLine]:
+        keys = {row.key for row in rows}
+        lines = enumerate(content.decode().splitlines(), start=1)
+        return [UnknownLine(number, line) for number, line in lines if line.split()[0] not in keys]
 
 
 @pytest.fixture
@@ -148,7 +155,8 @@ def test_other_peoples_keys_and_unreadable_files_change_nothing(batch: RewardBat
     download(batch)
     before = outcomes(batch)
 
-    assert upload(batch, f"{'a' * 26} paid").contradictions == []
+    told = upload(batch, f"{'a' * 26} paid")
+    assert (told.contradictions, told.unknown) == ([], [UnknownLine(1, f"{'a' * 26} paid")])
     with pytest.raises(InvalidResults):
         upload(batch, "what is this file")
 
@@ -224,3 +232,22 @@ def test_two_first_downloads_at_once(batch: RewardBatch) -> None:
     assert first == second
     with tenant(batch.organization):
         assert [item.attempts.count() for item in BatchItem.objects.filter(batch=batch)] == [1, 1]
+
+
+def rows_of(count: int, currency: str = "USD") -> list[FileRow]:
+    return [
+        FileRow(f"{number:026}", uuid7(), 1200, currency, Recipient("friend@example.com", "A Friend"), "Reward")
+        for number in range(count)
+    ]
+
+
+def test_files_are_split_at_the_providers_limits() -> None:
+    paypal, wise = registry.file_of("PAYPAL_FILE"), registry.file_of("WISE_FILE")
+    assert paypal is not None
+    assert wise is not None
+    mixed = [*rows_of(5001), *rows_of(2, "EUR"), *rows_of(1, "GBP")]
+
+    assert [(len(part), {row.currency for row in part}) for part in files._parts(paypal, mixed)] == [
+        (2, {"EUR"}), (1, {"GBP"}), (5000, {"USD"}), (1, {"USD"}),
+    ]  # fmt: skip
+    assert [len(part) for part in files._parts(wise, mixed)] == [1000] * 5 + [4]

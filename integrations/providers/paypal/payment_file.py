@@ -8,7 +8,7 @@ it stands, and its state by the column's name, else by the one cell that is a wo
 
 from collections.abc import Mapping, Sequence
 
-from integrations.base import FileRow, IssueOutcome, IssueResult
+from integrations.base import FileRow, IssueOutcome, IssueResult, UnknownLine
 from integrations.errors import ProviderError, ProviderRejected, UnreadableFile
 from integrations.payment_files import Line, harmless, is_dangerous, read_table, written
 from integrations.providers.paypal import words
@@ -90,6 +90,14 @@ class PayPalFile:
                 " with the columns for the customer ID and the status."
             )
         return found
+
+    def unknown_lines(self, content: bytes, rows: Sequence[FileRow]) -> Sequence[UnknownLine]:
+        keys = {row.key for row in rows}
+        return [
+            UnknownLine(line.number, line.shown)
+            for line in read_table(content, headers=HEADERS)
+            if not any(cell.lower() in keys for cell in line.cells) or _meaning(line) is None
+        ]
 
 
 def _receiver(row: FileRow) -> str:

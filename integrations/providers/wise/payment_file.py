@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 
 from django.conf import settings
 
-from integrations.base import FileRow, IssueOutcome, IssueResult
+from integrations.base import FileRow, IssueOutcome, IssueResult, UnknownLine
 from integrations.errors import ProviderError, UnreadableFile
 from integrations.payment_files import Line, harmless, is_dangerous, read_table, written
 from integrations.providers.wise import words
@@ -78,17 +78,15 @@ class WiseFile:
 
     def read_results(self, content: bytes, rows: Sequence[FileRow]) -> Mapping[str, IssueResult | ProviderError]:
         lines = read_table(content, headers=HEADERS)
-        keys = {row.key for row in rows}
-        by_look = _only_ones(rows)
+        key_of = _keys(rows)
         found: dict[str, IssueResult | ProviderError] = {}
         doubled: set[str] = set()
         for line in lines:
-            meaning = STATES.get(line.first(*_STATE_NAMES).lower().replace(" ", "_"))
-            sure = next((cell.lower() for cell in line.cells if cell.lower() in keys), None)
-            key = sure or by_look.get(_look_of_line(line))
+            key, sure = key_of(line)
+            meaning = _meaning(line)
             if meaning is None or key is None:
                 continue
-            if key in found and sure is None:
+            if key in found and not sure:
                 # Two payments look like this one reward: neither is taken for it.
                 doubled.add(key)
             found[key] = _result(line, meaning)
@@ -99,6 +97,30 @@ class WiseFile:
                 " Reference, Target name, Target amount and Target currency."
             )
         return kept
+
+    def unknown_lines(self, content: bytes, rows: Sequence[FileRow]) -> Sequence[UnknownLine]:
+        key_of = _keys(rows)
+        return [
+            UnknownLine(line.number, line.shown)
+            for line in read_table(content, headers=HEADERS)
+            if _meaning(line) is None or key_of(line)[0] is None
+        ]
+
+
+def _meaning(line: Line) -> Meaning | None:
+    return STATES.get(line.first(*_STATE_NAMES).lower().replace(" ", "_"))
+
+
+def _keys(rows: Sequence[FileRow]) -> Callable[[Line], tuple[str | None, bool]]:
+    """What finds a line's row: its key, and whether it stands in the line, or was told by the person and the amount."""
+    keys = {row.key for row in rows}
+    by_look = _only_ones(rows)
+
+    def key_of(line: Line) -> tuple[str | None, bool]:
+        sure = next((cell.lower() for cell in line.cells if cell.lower() in keys), None)
+        return sure or by_look.get(_look_of_line(line)), sure is not None
+
+    return key_of
 
 
 def _columns() -> Sequence[str]:
