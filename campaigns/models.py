@@ -99,6 +99,8 @@ class Campaign(TenantModel):
     auto_issue_approve_above = models.BigIntegerField(null=True)
     # Since when `auto_issue_when` is what it is: no run is made up for the time before.
     auto_issue_since = models.DateTimeField(null=True)
+    # Nothing is issued by itself while it is set, whatever `auto_issue_when` says.
+    auto_issue_paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

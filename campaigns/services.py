@@ -93,6 +93,25 @@ def campaign_update(
     return held
 
 
+@transaction.atomic
+def auto_issue_pause(*, organization: Organization, campaign: Campaign, paused: bool, actor: str) -> Campaign:
+    """Stop issuing by itself, or go on with it. No run is made up for the time of the pause.
+
+    A run that is being made right now ends first; what it put into batches is issued. Asked twice, it changes nothing.
+    """
+    held = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if (held.auto_issue_paused_at is not None) == paused:
+        return held
+    now = clock.now(organization)
+    held.auto_issue_paused_at = now if paused else None
+    if not paused:
+        held.auto_issue_since = now
+    held.updated_at = now
+    held.save(update_fields=["auto_issue_paused_at", "auto_issue_since", "updated_at"])
+    _record(held, actor, "campaign.changed", {"fields": ["auto_issue_paused"], "status": held.status})
+    return held
+
+
 def _apply_terms(campaign: Campaign, terms: CampaignTerms, has_event: bool) -> dict[str, object]:
     check_campaign(terms)
     _check_method(terms)
