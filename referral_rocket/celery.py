@@ -25,6 +25,7 @@ app.conf.beat_schedule = {
     "deliveries": _every("webhooks.outbound.tasks.deliver", 5),
     "orders-waiting": _every("webhooks.outbound.tasks.order_what_waited", 60),
     "notices": _every("referral_rocket.notices.tasks.send_notices", 60),
+    "recipients-asked": _every("webhooks.outbound.tasks.ask_recipients", 20),
     "outbox": _every("referral_rocket.activity.tasks.hand_on", 5),
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "inbound-completions": _every("webhooks.inbound.tasks.complete", 20),
@@ -41,5 +42,7 @@ app.conf.beat_schedule = {
     "signing-keys": _every("integrations.tasks.fetch_signing_keys", 5),
     "api-answers": _every("referral_rocket.api.tasks.forget_old_answers", 3600),
     "api-log": _every("referral_rocket.api.tasks.forget_old_log", 3600),
+    "reconciliations": _every("rewards.tasks.reconcile", 5),
+    "reconciliations-daily": _every("rewards.tasks.begin_reconciliations", 600),
     "releases": _every("rewards.tasks.release_due", 60),
 }

@@ -12,6 +12,8 @@ from campaigns.models import Beneficiary, Campaign, FulfilmentKind, RewardRule
 from integrations.models import Connection
 from participants.models import Customer, Participant, QualifyingEvent
 from referral_rocket.accounts.tenancy import TenantModel
+from rewards.recipient_requests import RecipientRequest
+from rewards.reconciliations import Finding, Reconciliation
 from rewards.states import (
     AGGREGATE_TYPES,
     AttemptOutcome,
@@ -22,6 +24,24 @@ from rewards.states import (
     RewardType,
     WaitingFor,
 )
+
+__all__ = [
+    "AutomaticRun",
+    "BatchItem",
+    "Claim",
+    "Decision",
+    "Finding",
+    "IssueAttempt",
+    "Netting",
+    "QueuedReward",
+    "RecipientRequest",
+    "Reconciliation",
+    "Reward",
+    "RewardBatch",
+    "RewardTotals",
+    "RewardTransition",
+    "StatementPeriod",
+]
 
 
 class Reward(TenantModel):
@@ -397,6 +417,7 @@ class BatchItem(TenantModel):
                 name="item_of_lane",
             ),
             models.Index(fields=["organization", "id"], condition=Q(outcome="UNKNOWN"), name="item_unknown"),
+            models.Index(fields=["connection", "id"], condition=Q(connection__isnull=False), name="item_of_connection"),
             models.Index(
                 fields=["connection", "provider_reference"],
                 condition=Q(provider_reference__isnull=False),

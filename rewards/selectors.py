@@ -48,7 +48,9 @@ def campaigns_due() -> list[CampaignDue]:
     """Campaigns with rewards due, the largest number first. Two queries."""
     sums: dict[UUID, list[tuple[str, int, int]]] = defaultdict(list)
     campaigns: dict[UUID, Campaign] = {}
-    totals = RewardTotals.objects.filter(status=RewardStatus.PENDING, count__gt=0).select_related("campaign")
+    totals = RewardTotals.objects.filter(status=RewardStatus.PENDING, count__gt=0).select_related(
+        "campaign__organization"
+    )
     for total in totals.order_by("currency"):
         campaigns[total.campaign_id] = total.campaign
         sums[total.campaign_id].append((total.currency, total.count, total.amount))
@@ -168,6 +170,17 @@ def issued_sums(batch: RewardBatch, outcomes: Sequence[str]) -> list[tuple[str, 
         .order_by("currency")
     )
     return [(currency, number, int(amount)) for currency, number, amount in rows]
+
+
+def netted_of(batch: RewardBatch, outcomes: Sequence[str]) -> dict[str, int]:
+    """How much of a batch's items with these outcomes deductions settled, by currency; none is left out. One query."""
+    rows = (
+        BatchItem.objects.filter(batch=batch, outcome__in=outcomes, netted_amount__gt=0)
+        .values_list("currency")
+        .annotate(netted=Sum("netted_amount"))
+        .order_by("currency")
+    )
+    return {currency: int(netted) for currency, netted in rows}
 
 
 def batches() -> QuerySet[RewardBatch]:

@@ -88,3 +88,5 @@ class AttemptOutcome(models.TextChoices):
     UNKNOWN = "UNKNOWN", "Unknown"
     NOT_DONE = "NOT_DONE", "Not done"
     RETURNED = "RETURNED", "The money came back"
+    # The provider's answer never came, and a person said what became of it.
+    SETTLED = "SETTLED", "Settled by a person"

@@ -9,6 +9,7 @@ from rewards.services.erasing import erasures_finish_everywhere
 from rewards.services.freezing import freeze_everywhere
 from rewards.services.queueing import queued_issue_everywhere
 from rewards.services.recipients import recipients_retry_everywhere
+from rewards.services.reconciling import runs as reconciliations
 from rewards.services.releasing import release_everywhere
 from rewards.services.take_backs import take_backs_everywhere
 
@@ -53,3 +54,15 @@ def issue_automatically() -> int:
 def retry_recipients() -> int:
     """Make plainly due what waited for its recipient, where something has changed about that person."""
     return recipients_retry_everywhere()
+
+
+@shared_task
+def reconcile() -> int:
+    """Go on with a reconciliation."""
+    return reconciliations.run()
+
+
+@shared_task
+def begin_reconciliations() -> int:
+    """Queue the daily ones."""
+    return reconciliations.begin_everywhere()

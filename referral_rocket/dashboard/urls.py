@@ -9,6 +9,7 @@ from referral_rocket.dashboard.developers.urls import developers
 from referral_rocket.dashboard.integrations.urls import integrations
 from referral_rocket.dashboard.overview.urls import overview
 from referral_rocket.dashboard.participants.urls import participants
+from referral_rocket.dashboard.reconciliation.urls import reconciliation
 from referral_rocket.dashboard.rewards.urls import rewards
 from referral_rocket.dashboard.search import urls as search
 from referral_rocket.dashboard.settings.urls import settings
@@ -22,6 +23,7 @@ urlpatterns = [
     *integrations,
     *rewards,
     *batches,
+    *reconciliation,
     *developers,
     *settings,
     *search,

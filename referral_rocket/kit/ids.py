@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
 
 import uuid6
@@ -28,3 +29,8 @@ def uuid7_many(number: int) -> list[UUID]:
         UUID(int=base | (int.from_bytes(chance[begin : begin + _RANDOM_BYTES]) & _CHANCE))
         for begin in range(0, len(chance), _RANDOM_BYTES)
     ]
+
+
+def first_id_at(moment: datetime) -> UUID:
+    """The smallest id that could have been made at that moment: whatever was made later has a greater one."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)

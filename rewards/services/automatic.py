@@ -7,13 +7,14 @@ Reward meanwhile. What can't be issued by the way that was fixed for it (no conn
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import structlog
+from django.db import connection
 from django.db.models import Exists, OuterRef
 
 from campaigns.models import AutoIssueWhen, Campaign, FulfilmentKind
@@ -43,6 +44,7 @@ class Ahead:
     by_method: Sequence[tuple[str, int, int]]
     over_limit: int
     needs_approval: bool
+    paused: bool = False
 
 
 def runs_everywhere() -> int:
@@ -80,6 +82,8 @@ def run_day(campaign: Campaign, now: datetime) -> date | None:
     zone = campaign.organization.zone
     today = now.astimezone(zone).date()
     if campaign.auto_issue_when == AutoIssueWhen.OFF or campaign.auto_issue_since is None:
+        return None
+    if campaign.auto_issue_paused_at is not None:
         return None
     if campaign.auto_issue_when == AutoIssueWhen.AT_ONCE:
         return today
@@ -180,20 +184,73 @@ def _chosen(campaign: Campaign, *, spent: int = 0) -> tuple[list[Reward], int]:
     return chosen, len(enough) - len(chosen)
 
 
+# The same as `_chosen` chooses, counted for several campaigns at once: `fits` is what the limit lets through.
+_AHEAD = """
+WITH wanted AS (
+    SELECT * FROM unnest(%(campaigns)s::uuid[], %(minimums)s::bigint[], %(limits)s::bigint[])
+        AS wanted(campaign_id, minimum, most)
+), due AS (
+    SELECT reward.id, reward.campaign_id, reward.fulfilment_method, reward.amount, reward.due_at,
+           sum(reward.amount) OVER (PARTITION BY reward.campaign_id, reward.participant_id, reward.currency) AS whole
+    FROM rewards_reward AS reward
+    WHERE reward.campaign_id = ANY(%(campaigns)s::uuid[]) AND reward.status = 'PENDING'
+        AND reward.fulfilment_kind = 'METHOD' AND reward.fulfilment_method <> %(manual)s AND reward.waiting_for IS NULL
+        AND NOT EXISTS (SELECT FROM rewards_claim WHERE reward_id = reward.id AND closed_at IS NULL)
+), enough AS (
+    SELECT due.campaign_id, due.fulfilment_method, due.amount,
+           (wanted.most IS NULL OR sum(due.amount) OVER oldest <= wanted.most)
+               AND row_number() OVER oldest <= %(most)s AS fits
+    FROM due JOIN wanted USING (campaign_id)
+    WHERE due.whole >= wanted.minimum
+    WINDOW oldest AS (PARTITION BY due.campaign_id ORDER BY due.due_at, due.id)
+)
+SELECT campaign_id, fulfilment_method, count(*) FILTER (WHERE fits), coalesce(sum(amount) FILTER (WHERE fits), 0),
+       count(*) FILTER (WHERE NOT fits)
+FROM enough GROUP BY campaign_id, fulfilment_method ORDER BY campaign_id, fulfilment_method
+"""
+
+
 def ahead(campaign: Campaign) -> Ahead | None:
-    """What the next run would issue as things stand; None where none is to come. Inside `tenant()`; three queries."""
-    if campaign.auto_issue_when == AutoIssueWhen.OFF or campaign.fulfilment_kind != FulfilmentKind.METHOD:
-        return None
-    chosen, over_limit = _chosen(campaign)
-    by_method: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-    for reward in chosen:
-        by_method[reward.fulfilment_method][0] += 1
-        by_method[reward.fulfilment_method][1] += reward.amount
+    """What the next run would issue as things stand; None where none is to come. Inside `tenant()`; one query."""
+    return ahead_of([campaign]).get(campaign.pk)
+
+
+def ahead_of(campaigns: Iterable[Campaign]) -> dict[UUID, Ahead]:
+    """The same of those among the campaigns that issue by themselves. Inside `tenant()`; one query."""
+    wanted = [
+        each
+        for each in campaigns
+        if each.auto_issue_when != AutoIssueWhen.OFF and each.fulfilment_kind == FulfilmentKind.METHOD
+    ]
+    if not wanted:
+        return {}
+    by_method: dict[UUID, list[tuple[str, int, int]]] = defaultdict(list)
+    over: dict[UUID, int] = defaultdict(int)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _AHEAD,
+            {
+                "campaigns": [each.pk for each in wanted],
+                "minimums": [each.auto_issue_minimum for each in wanted],
+                "limits": [each.auto_issue_limit_per_run for each in wanted],
+                "manual": MANUAL,
+                "most": MOST,
+            },
+        )
+        for campaign_id, method, number, amount, left in cursor.fetchall():
+            over[campaign_id] += left
+            if number:
+                by_method[campaign_id].append((method, number, int(amount)))
+    return {each.pk: _ahead(each, by_method[each.pk], over[each.pk]) for each in wanted}
+
+
+def _ahead(campaign: Campaign, by_method: Sequence[tuple[str, int, int]], over_limit: int) -> Ahead:
     above = campaign.auto_issue_approve_above
     return Ahead(
         on=next_run_day(campaign, clock.now(campaign.organization)),
         at_once=campaign.auto_issue_when == AutoIssueWhen.AT_ONCE,
-        by_method=[(method, number, amount) for method, (number, amount) in sorted(by_method.items())],
+        by_method=by_method,
         over_limit=over_limit,
-        needs_approval=above is not None and any(amount > above for _, amount in by_method.values()),
+        needs_approval=above is not None and any(amount > above for _, _, amount in by_method),
+        paused=campaign.auto_issue_paused_at is not None,
     )

@@ -11,6 +11,7 @@ from integrations import registry
 from integrations.base import Access, IssueOrder, IssueResult, PayoutAdapter, Recipient, ReturnsMoney, TakeBack
 from participants.erasing import held_identity
 from rewards.models import BatchItem, IssueAttempt
+from rewards.states import AttemptOutcome
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ class ProviderCall:
 def idempotency_key(item: BatchItem) -> str:
     """`reward_id:n`; n changes only when the provider proved that the money came back."""
     return f"{item.reward_id}:{item.reward.issue_number}"
+
+
+def left_to_a_word(item: BatchItem, earlier: Sequence[IssueAttempt]) -> bool:
+    """Whether only a person says that the last try with this key came to nothing: then the provider is asked first.
+
+    `earlier` as in `provider_call`. The person may have been wrong, or the provider may have acted since (settling.py).
+    """
+    same_key = [attempt for attempt in earlier if attempt.idempotency_key == idempotency_key(item)]
+    return bool(same_key) and same_key[-1].outcome == AttemptOutcome.SETTLED
 
 
 def provider_call(access: Access, item: BatchItem, earlier: Sequence[IssueAttempt]) -> ProviderCall:

@@ -200,7 +200,7 @@ def batch_results(*, organization: Organization, batch: RewardBatch, content: by
             answered = Answered(item, attempts[item.pk], answer, was_in_doubt=False)
             concluded.append((answered, _conclusion(answered)))
     conclusions_write(organization=organization, concluded=concluded, actor=actor)
-    return Results(told=len(said), contradictions=contradictions, unknown=unknown)
+    return Results(told=len(said), contradictions=contradictions, unknown=tuple(unknown))
 
 
 def _conclusion(answered: Answered) -> Conclusion:

@@ -38,7 +38,14 @@ from referral_rocket.kit.leases import free
 from rewards.models import BatchItem, IssueAttempt, RewardBatch
 from rewards.services.beginning import items_begin
 from rewards.services.calling import Started, call, call_group
-from rewards.services.calls import ProviderCall, earlier_attempts, idempotency_key, provider_call, take_back_call
+from rewards.services.calls import (
+    ProviderCall,
+    earlier_attempts,
+    idempotency_key,
+    left_to_a_word,
+    provider_call,
+    take_back_call,
+)
 from rewards.services.claims import claims_close
 from rewards.services.conclusions import UNKNOWN_SECONDS, Answered, Conclusion
 from rewards.services.door import totals_last
@@ -220,6 +227,8 @@ def begin(lane: Lane) -> list[Started]:
         earlier = earlier_attempts(due)
         issued = issued_items([item.reward for item in due if item.batch.takes_back])
         access = lane.access()
+        for item in due:
+            item.in_doubt = item.in_doubt or left_to_a_word(item, earlier[item.reward_id])
         started = [
             _start(
                 lane,

@@ -14,7 +14,8 @@ from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.services import api_key_create, invitation_create
 from referral_rocket.dashboard.urls import urlpatterns
 from referral_rocket.kit.clock import wall
-from rewards.models import BatchItem
+from rewards.models import BatchItem, Finding
+from rewards.services.reconciling.findings import findings_store
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, stranger
 from tests.participants.importing.files import as_csv, upload
@@ -37,6 +38,7 @@ FORMS = {
     "integration_installed",
     "issue",
     "endpoint_new",
+    "unknown",
 }
 
 
@@ -82,6 +84,9 @@ def things(organization: Organization) -> dict[str, object]:
     batch = factories.batch(organization, rewards)
     with tenant(organization):
         item = BatchItem.objects.get(batch=batch)
+        found = Finding(key="ORPHAN:1", kind="ORPHAN", message="The provider has more.")
+        findings_store(organization=organization, found=[found])
+        finding = Finding.objects.get()
     return {
         "campaign_id": campaign.pk,
         "participant_id": rewards[0].participant_id,
@@ -94,6 +99,7 @@ def things(organization: Organization) -> dict[str, object]:
         "connection_id": connection.pk,
         "endpoint_id": endpoint.endpoint.pk,
         "delivery_id": delivery.pk,
+        "finding_id": finding.pk,
         "inbound_id": inbound.pk,
         "membership_id": membership.pk,
         "invitation_id": sent.invitation.pk,

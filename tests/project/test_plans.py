@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from campaigns.models import Campaign
 from integrations.base import PaymentSeen, Reference
+from integrations.listing import Listed, ListedPage, Listing
 from participants import erasing as participants_erasing
 from participants.importing import running as importing
 from participants.importing import selectors as import_selectors
@@ -36,12 +39,17 @@ from referral_rocket.kit.clock import wall
 from referral_rocket.kit.leases import Lease
 from rewards import selectors
 from rewards.due import DueFilter, due_rows, free_sum, rewards_of_row
-from rewards.models import BatchItem, Reward
+from rewards.models import BatchItem, Finding, Reconciliation, Reward
 from rewards.services import erasing, freezing, issuing, queueing, recipients
+from rewards.services.asking import last_asked
+from rewards.services.automatic import ahead_of
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
 from rewards.services.lanes import Lane, next_lane
 from rewards.services.recognising import payments_recognise
+from rewards.services.reconciling import runs
+from rewards.services.reconciling.comparing import to_compare
+from rewards.services.reconciling.listed import _rewards_of_own_ids, hold_against, people_of
 from rewards.services.releasing import release
 from rewards.services.reversing import _event_and_payment
 from rewards.services.selecting import Selection, batch_plan, selected
@@ -50,6 +58,7 @@ from rewards.states import OPEN_STATUSES
 from tests.project.crowd import BIG, gather
 from webhooks.inbound import backfilling, completing, dispatch, forgetting
 from webhooks.inbound.models import Backfill, InboundEvent
+from webhooks.outbound import asking
 
 # A million rows on a busy machine take their time.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.timeout(900)]
@@ -102,6 +111,11 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         provider_customer_id="cus_4101",
     )
     lane = Lane(organization, link, Lease.new())
+    item = BatchItem.objects.filter(reward=reward).first() or BatchItem(pk=reward.pk)
+
+    def credits_of_nobody(*_: object) -> ListedPage:
+        return ListedPage(())
+
     return {
         "participants of a campaign": lambda: list(participants(campaign.pk).order_by("-id")[:PAGE]),
         "participants": lambda: list(participants().order_by("-id")[:PAGE]),
@@ -181,6 +195,22 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         "items of a reward": lambda: list(BatchItem.objects.filter(reward=reward)),
         "items to issue": lambda: issuing._claim_items(lane, limit=50),
         "queued rewards to try again": lambda: list(queueing._due()),
+        "findings that are open": lambda: list(Finding.objects.filter(settled_at__isnull=True).order_by("-id")[:PAGE]),
+        "the last reconciliation": lambda: Reconciliation.objects.order_by("-pk").first(),
+        "what is looked up": lambda: list(to_compare(link, wall() - timedelta(days=7))[:PAGE]),
+        "what a list shows": lambda: hold_against(
+            link, Listing("", ("STRIPE_CREDIT",), credits_of_nobody), [Listed("cbtxn_4101", wall(), reward.pk)]
+        ),
+        "whose lists are read": lambda: people_of(link, Listing("", ("STRIPE_CREDIT",), credits_of_nobody), [item.pk]),
+        "what an unknown sending was": lambda: _rewards_of_own_ids(
+            link,
+            Listing("", ("WISE",), credits_of_nobody, own_id=lambda key, group: key),
+            [Listed("1", wall(), own_id="none")],
+        ),
+        "who was asked": lambda: last_asked([customer.pk]),
+        "what issues itself": lambda: ahead_of(
+            [Campaign(pk=campaign.pk, organization=organization, auto_issue_when="DAILY")]
+        ),
         "activity": lambda: list(Activity.objects.order_by("-id")[:PAGE]),
         "activity of a campaign": lambda: list(Activity.objects.filter(campaign_id=campaign.pk).order_by("-id")[:PAGE]),
         "activity of a reward": lambda: list(Activity.objects.filter(subject_id=reward.pk).order_by("-id")[:PAGE]),
@@ -216,6 +246,9 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "sweep of backfills": backfilling._claim,
         "sweep of what webhooks left out": completing._claim,
         "sweep of batches": next_lane,
+        "sweep of reconciliations": runs.run,
+        "daily reconciliations": runs.begin_everywhere,
+        "sweep of mails to participants": asking.run,
         "sweep of forgettings": forgetting.run,
         "sweep of imports": lambda: working._claim(1),
         "sweep of old imports": working.forget_old,

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from campaigns.errors import ImpossibleCampaign
 from campaigns.models import Campaign, FulfilmentKind
-from campaigns.services import campaign_update, terms_of
+from campaigns.services import auto_issue_pause, campaign_update, terms_of
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from rewards.models import AutomaticRun, BatchItem, Reward, RewardBatch
 from rewards.services import issuing
-from rewards.services.automatic import ahead, runs_everywhere
+from rewards.services.automatic import ahead, ahead_of, runs_everywhere
 from rewards.services.batches import batch_create
 from rewards.services.selecting import Selection
 from rewards.states import RewardStatus
@@ -210,3 +212,55 @@ def test_the_button_and_two_sweeps_at_once_issue_each_reward_once(far: Pigeons, 
     with tenant(organization):
         assert BatchItem.objects.filter(outcome="SUCCEEDED").count() == 10
         assert Reward.objects.filter(status=RewardStatus.AVAILABLE).count() == 10
+
+
+@pytest.mark.django_db
+def test_paused_it_issues_nothing_and_makes_up_nothing(far: Pigeons, organization: Organization) -> None:
+    with time_machine.travel(START, tick=True):
+        pigeons.connection(organization)
+        campaign = campaign_of(organization, "DAILY")
+        factories.due_rewards(campaign, 2)
+        with tenant(organization):
+            auto_issue_pause(organization=organization, campaign=campaign, paused=True, actor="test")
+            campaign.refresh_from_db()
+            told = ahead(campaign)
+        assert told is not None
+        assert (told.paused, told.by_method) == (True, [("PIGEON", 2, 2400)])
+    with at(2026, 11, 12, 0, 1):
+        assert runs_everywhere() == 0
+        with tenant(organization):
+            auto_issue_pause(organization=organization, campaign=campaign, paused=False, actor="test")
+        assert runs_everywhere() == 0, "the days of the pause aren't made up"
+    with at(2026, 11, 13, 0, 1):
+        assert runs_everywhere() == 2
+    assert days(organization) == [date(2026, 11, 13)]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("minimum", "limit"), [(0, None), (2400, None), (0, 3000), (2400, 2400), (5000, None), (0, 100)]
+)
+def test_what_is_told_is_what_is_issued(
+    far: Pigeons, organization: Organization, minimum: int, limit: int | None
+) -> None:
+    """Of several campaigns at once, in one query."""
+    with time_machine.travel(START, tick=True):
+        pigeons.connection(organization)
+        campaigns = [campaign_of(organization, "DAILY", minimum=minimum, limit_per_run=limit) for _ in range(2)]
+        for campaign in campaigns:
+            sharer = factories.participant(campaign)
+            for _ in range(2):
+                due(sharer)
+            factories.due_rewards(campaign, 3)
+        with tenant(organization):
+            with CaptureQueriesContext(connection) as captured:
+                told = ahead_of(campaigns)
+            assert len(captured) == 1
+    with at(2026, 11, 11, 0, 1):
+        issued = runs_everywhere()
+    assert issued == sum(number for each in told.values() for _, number, _ in each.by_method)
+    with tenant(organization):
+        left = Reward.objects.filter(claims__isnull=True).count()
+    over = {each.over_limit for each in told.values()}
+    assert issued + left == 10
+    assert len(over) == 1

@@ -156,7 +156,7 @@ def test_other_peoples_keys_and_unreadable_files_change_nothing(batch: RewardBat
     before = outcomes(batch)
 
     told = upload(batch, f"{'a' * 26} paid")
-    assert (told.contradictions, told.unknown) == ([], [UnknownLine(1, f"{'a' * 26} paid")])
+    assert (told.contradictions, told.unknown) == ([], (UnknownLine(1, f"{'a' * 26} paid"),))
     with pytest.raises(InvalidResults):
         upload(batch, "what is this file")
 

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from webhooks.outbound import asking
 from webhooks.outbound.orders import orders_make_everywhere
 from webhooks.outbound.sending import process_sender
 
@@ -18,3 +19,9 @@ def deliver() -> int:
 def order_what_waited() -> int:
     """Order rewards for which there was no endpoint."""
     return orders_make_everywhere()
+
+
+@shared_task
+def ask_recipients() -> int:
+    """Mail participants whose rewards wait for something of theirs."""
+    return asking.run()

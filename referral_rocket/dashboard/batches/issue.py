@@ -177,6 +177,10 @@ def _show(
         "chosen": wanted,
         "form": form,
         "plan": plan,
+        "totals": [
+            (currency, number, amount, plan.netted.get(currency, 0) if plan else 0)
+            for currency, number, amount in totals
+        ],
         "count": sum(number for _, number, _ in totals),
         "notes": _notes(plan, line) if plan else [],
         "listed": plan.items[:LISTED] if plan else [],

@@ -18,17 +18,20 @@ class NextStep:
     queue: bool = False
     credit: bool = False
     queued: bool = False
+    settle: bool = False
+    ask: bool = False
 
 
 # Where a sentence is missing the provider's own, kept with the item, says what to do.
 _STEPS = {
-    "customer_not_found": NextStep(retry=True, by_hand=True, participant=True),
-    "several_customers": NextStep(retry=True, by_hand=True, participant=True),
-    "customer_deleted": NextStep(retry=True, by_hand=True, participant=True),
-    "invalid_recipient": NextStep(retry=True, by_hand=True, participant=True),
+    "customer_not_found": NextStep(retry=True, by_hand=True, participant=True, ask=True),
+    "several_customers": NextStep(retry=True, by_hand=True, participant=True, ask=True),
+    "customer_deleted": NextStep(retry=True, by_hand=True, participant=True, ask=True),
+    "invalid_recipient": NextStep(retry=True, by_hand=True, participant=True, ask=True),
     "currency_mismatch": NextStep(by_hand=True, participant=True),
     "unredeemed_discount": NextStep(queue=True, credit=True, by_hand=True),
     "no_subscription": NextStep(credit=True, by_hand=True, participant=True),
+    "product_unavailable": NextStep(retry=True, by_hand=True, participant=True, ask=True),
     "insufficient_funds": NextStep("Add funds at the provider, and try again.", retry=True, by_hand=True),
     "connection_revoked": NextStep(
         "Mend the connection under Integrations, and try again.", retry=True, by_hand=True, integrations=True
@@ -40,8 +43,9 @@ _STEPS = {
 }
 _OTHERWISE = NextStep("Try again, or issue it another way.", retry=True, by_hand=True, participant=True)
 _UNKNOWN = NextStep(
-    "It was sent, and no answer says whether the provider acted. It keeps its place and is never sent again blindly:"
-    " the reward's page shows what was sent. An operator asks the provider with manage.py reconcile."
+    "It was sent, and no answer says whether the provider acted. It keeps its place and is never sent again blindly."
+    " Look at the provider, and say here what became of it.",
+    settle=True,
 )
 _GOES_ON = NextStep("It goes on by itself when what it waits for has happened.")
 _QUEUED = NextStep("It is queued: tried again each day, and once the customer has paid.", queued=True, credit=True)

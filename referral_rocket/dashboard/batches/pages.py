@@ -1,5 +1,6 @@
 """Batches: the list, one with its progress and results, cancelling."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from referral_rocket.dashboard.batches.next_steps import next_step, shown_outcom
 from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import menu, method_name
 from referral_rocket.dashboard.pagination import page_by_id
+from referral_rocket.kit import clock
 from referral_rocket.kit.nudges import nudge
 from rewards.errors import (
     BatchHasNoFile,
@@ -27,7 +29,8 @@ from rewards.errors import (
     SamePerson,
 )
 from rewards.models import BatchItem, RewardBatch
-from rewards.selectors import batch_counts, batches, issued_sums, items_of, reasons_for_no, to_freeze
+from rewards.selectors import batch_counts, batches, issued_sums, items_of, netted_of, reasons_for_no, to_freeze
+from rewards.services.asking import EVERY, last_asked
 from rewards.services.batches import batch_approve, batch_cancel
 from rewards.services.files import NOTHING_PAYABLE, batch_file, batch_results
 from rewards.services.queueing import NotQueueable, queued_among, reward_queue, reward_unqueue
@@ -41,6 +44,8 @@ NOT_PAID = "not paid"
 # So many of what was issued and needs a person all the same are shown together; the rest once these are dealt with.
 MOST_UNDELIVERED = 20
 LARGEST_RESULTS = 5 * 1024 * 1024
+# So many lines of a result file that don't fit are told one by one.
+LISTED = 10
 _NOT_REWARDED = (ItemOutcome.FAILED, ItemOutcome.UNKNOWN, ItemOutcome.WAITING)
 _RUNNING = (BatchStatus.QUEUED, BatchStatus.RUNNING)
 
@@ -73,6 +78,7 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
     )
     not_rewarded = page_by_id(request, items_of(shown, _NOT_REWARDED), newest_first=False)
     queued = queued_among([item.reward_id for item in not_rewarded.rows])
+    asked = last_asked([item.reward.customer_id for item in not_rewarded.rows])
     progress = _progress(shown)
     context = {
         **progress,
@@ -83,12 +89,27 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
         ),
         "not_rewarded": not_rewarded,
         "lines": [
-            (item, shown_outcome(item), next_step(item, queued=item.reward_id in queued)) for item in not_rewarded.rows
+            (
+                item,
+                shown_outcome(item),
+                next_step(item, queued=item.reward_id in queued),
+                asked.get(item.reward.customer_id),
+            )
+            for item in not_rewarded.rows
         ],
+        "asked_lately": clock.wall() - EVERY,
         "reasons": [
             (code, text, number, step_of_reason(out, code)) for out, code, text, number in reasons_for_no(shown)
         ],
-        "sums": issued_sums(shown, [ItemOutcome.SUCCEEDED]),
+        "waiting": page_by_id(
+            request,
+            items_of(shown, [ItemOutcome.QUEUED]),
+            newest_first=False,
+            names=("waiting_after", "waiting_before"),
+        )
+        if progress["awaits"]
+        else None,
+        "sums": _with_netted(issued_sums(shown, [ItemOutcome.SUCCEEDED]), netted_of(shown, [ItemOutcome.SUCCEEDED])),
         "asked": shown.asked if progress["preparing"] else issued_sums(shown, [ItemOutcome.QUEUED]),
         "own": shown.actor == request.actor or shown.person_id == request.user.pk,
         "again": _again(shown),
@@ -193,8 +214,12 @@ def batch_upload(request: Any, batch_id: UUID) -> HttpResponse:
         messages.error(request, error.message)
         return redirect(to(request, "batch", shown.pk))
     messages.success(request, f"The file told of {results.told} rewards.")
-    for contradiction in results.contradictions[:10]:
+    for contradiction in results.contradictions[:LISTED]:
         messages.error(request, contradiction)
+    for line in results.unknown[:LISTED]:
+        messages.warning(request, f"Line {line.number} is of no reward in this batch: {line.shown}")
+    if len(results.unknown) > LISTED:
+        messages.warning(request, f"So are {len(results.unknown) - LISTED} more lines.")
     return redirect(to(request, "batch", shown.pk))
 
 
@@ -216,6 +241,10 @@ def _progress(shown: RewardBatch) -> dict[str, Any]:
         "no_count": counts["failed"] + counts["unknown"] + counts["waiting"],
         "method": method_name(shown.method),
     }
+
+
+def _with_netted(sums: Sequence[tuple[str, int, int]], netted: Mapping[str, int]) -> list[tuple[str, int, int, int]]:
+    return [(currency, number, amount, netted.get(currency, 0)) for currency, number, amount in sums]
 
 
 def _again(shown: RewardBatch, method: str = "") -> str:

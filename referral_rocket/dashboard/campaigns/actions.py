@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from campaigns.errors import CampaignConflict
 from campaigns.models import Campaign, CampaignStatus
-from campaigns.services import campaign_duplicate, campaign_update
+from campaigns.services import auto_issue_pause, campaign_duplicate, campaign_update
 from referral_rocket.accounts.roles import Ability
 from referral_rocket.dashboard.abilities import requires
 from referral_rocket.dashboard.links import to
@@ -57,3 +57,19 @@ def campaign_copy(request: Any, campaign_id: UUID) -> HttpResponse:
     copy = campaign_duplicate(organization=request.organization, campaign=campaign, actor=request.actor)
     messages.success(request, "A draft with the same terms and rules. Change what is different, then activate it.")
     return redirect(to(request, "campaign_edit", copy.pk))
+
+
+@require_POST
+@requires(Ability.ISSUE)
+def automatic_pause(request: Any, campaign_id: UUID) -> HttpResponse:
+    """Stop issuing by itself (`paused` 1), or go on (0); back to where the button stood."""
+    campaign = get_object_or_404(Campaign, pk=campaign_id)
+    paused = request.POST.get("paused") == "1"
+    auto_issue_pause(organization=request.organization, campaign=campaign, paused=paused, actor=request.actor)
+    if paused:
+        messages.success(request, f"{campaign.name}: nothing is issued by itself until it goes on.")
+    else:
+        messages.success(request, f"{campaign.name} issues by itself again.")
+    if request.POST.get("back") == "rewards":
+        return redirect(to(request, "rewards"))
+    return redirect(to(request, "campaign", campaign.pk) + "?tab=fulfilment")

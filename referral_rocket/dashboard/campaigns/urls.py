@@ -11,5 +11,6 @@ campaigns = [
     path("campaigns/<uuid:campaign_id>/", pages.campaign, name="campaign"),
     path("campaigns/<uuid:campaign_id>/edit/", editing.campaign_edit, name="campaign_edit"),
     path("campaigns/<uuid:campaign_id>/duplicate/", actions.campaign_copy, name="campaign_copy"),
+    path("campaigns/<uuid:campaign_id>/automatic/", actions.automatic_pause, name="auto_issue_pause"),
     path("campaigns/<uuid:campaign_id>/status/<str:status>/", actions.campaign_status, name="campaign_status"),
 ]

@@ -16,6 +16,7 @@ from participants.models import Click, Participant, QualifyingEvent
 from referral_rocket.dashboard.overview.period import Period
 from referral_rocket.kit.money import digits
 from rewards.models import BatchItem, Decision, Reward, RewardBatch, RewardTotals
+from rewards.reconciliations import Finding
 from rewards.states import BatchStatus, ItemOutcome, RewardStatus, WaitingFor
 from webhooks.inbound.models import InboundEvent, InboundStatus
 from webhooks.outbound.models import Delivery
@@ -215,7 +216,7 @@ class Waiting:
 
     broken: Sequence[Connection]
     unknown: int
-    unknown_batch: UUID | None
+    findings: int
     # Batches that wait for a second person, and the newest of them.
     approvals: int
     approval_batch: UUID | None
@@ -228,7 +229,16 @@ class Waiting:
 
     @property
     def anything(self) -> bool:
-        some = (self.broken, self.unknown, self.approvals, self.reviews, self.recipients, self.failed, self.endpoints)
+        some = (
+            self.broken,
+            self.unknown,
+            self.findings,
+            self.approvals,
+            self.reviews,
+            self.recipients,
+            self.failed,
+            self.endpoints,
+        )
         return any((*some, self.orders))
 
     @property
@@ -238,8 +248,7 @@ class Waiting:
 
 def waiting() -> Waiting:
     connections = {connection.pk: connection for connection in Connection.objects.order_by("pk")}
-    unknown = BatchItem.objects.filter(outcome=ItemOutcome.UNKNOWN).order_by("-pk")
-    newest_unknown = unknown.first()
+    unknown = BatchItem.objects.filter(outcome=ItemOutcome.UNKNOWN)
     awaiting = list(
         RewardBatch.objects.filter(status=BatchStatus.AWAITING_APPROVAL).order_by("-pk").values_list("pk", flat=True)
     )
@@ -259,7 +268,7 @@ def waiting() -> Waiting:
     return Waiting(
         broken=[each for each in connections.values() if each.status == ConnectionStatus.NEEDS_ATTENTION],
         unknown=unknown.count(),
-        unknown_batch=newest_unknown.batch_id if newest_unknown else None,
+        findings=Finding.objects.filter(settled_at__isnull=True).count(),
         approvals=len(awaiting),
         approval_batch=awaiting[0] if awaiting else None,
         reviews=list(reviews),

@@ -54,7 +54,17 @@ def arithmetic(
         lines.append(Line(words, reward.remainder_amount, taken=True))
     if len(lines) > 1 and lines[-1].result:
         lines.pop()
-    return [*lines, Line(_FINAL.get(reward.status, "Owed"), reward.amount, result=True)]
+    return [*lines, Line(_FINAL.get(reward.status, "Owed"), reward.amount, result=True), *_netted(reward)]
+
+
+def _netted(reward: Reward) -> list[Line]:
+    """What the provider was told, where deductions settled a part of it."""
+    if not reward.netted_amount:
+        return []
+    return [
+        Line("Taken back from it", reward.netted_amount, taken=True),
+        Line("Sent", reward.amount - reward.netted_amount, result=True),
+    ]
 
 
 def _total(reward: Reward, totals: Sums) -> list[Line]:
@@ -66,7 +76,7 @@ def _total(reward: Reward, totals: Sums) -> list[Line]:
         lines.append(Line("Not issued", reward.remainder_amount, taken=True))
     if reward.status == RewardStatus.CANCELED:
         return [*lines, Line("Owed", 0, result=True)]
-    return [*lines, Line(_FINAL.get(reward.status, "Owed"), reward.amount, result=True)]
+    return [*lines, Line(_FINAL.get(reward.status, "Owed"), reward.amount, result=True), *_netted(reward)]
 
 
 def _earned(reward: Reward, campaign: Campaign, event: QualifyingEvent | None, rule: RewardRule | None) -> list[Line]:

@@ -22,6 +22,7 @@ from referral_rocket.kit.clock import rfc3339
 from referral_rocket.kit.money import plain
 from rewards.models import Decision, Reward
 from rewards.selectors import RewardFilter, campaigns_due, rewards_matching, status_counts, waiting_counts
+from rewards.services.automatic import ahead_of
 from rewards.services.reviewing import rewards_approve, rewards_reject
 from rewards.states import RewardStatus, RewardType, WaitingFor
 
@@ -51,7 +52,9 @@ def rewards_list(request: Any) -> HttpResponse:
         "has_rewards": any(counts.values()),
     }
     if tab == "due":
-        lines = [(due, _issued_by(due.campaign)) for due in campaigns_due()]
+        due_now = campaigns_due()
+        told = ahead_of(due.campaign for due in due_now)
+        lines = [(due, _issued_by(due.campaign), told.get(due.campaign.pk)) for due in due_now]
         return render(request, "rewards/campaigns.html", {**context, "lines": lines})
     newest_first = request.GET.get("sort") != "earned"
     page = page_by_id(request, rewards_matching(reward_filter(tab, request.GET)), newest_first=newest_first)

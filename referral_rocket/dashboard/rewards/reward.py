@@ -89,7 +89,7 @@ def _reward(reward_id: UUID) -> Reward:
     return get_object_or_404(
         Reward.objects.select_related(
             "campaign", "customer", "participant", "rule", "deducts", "restores", "carried_from", "aggregate",
-            "deducts_part", "event__participant__customer", "event__participant__referred_by__customer",
+            "deducts_part", "settled_by", "event__participant__customer", "event__participant__referred_by__customer",
         ),
         pk=reward_id,
     )  # fmt: skip
@@ -105,15 +105,18 @@ def _relatives(shown: Reward) -> list[tuple[str, Reward]]:
             ("Of its part", shown.deducts_part),
             ("Restores", shown.restores),
             ("Left over from", shown.carried_from),
+            ("Taken back from", shown.settled_by),
         )
         if other is not None
     ]
     later = Reward.objects.filter(
-        Q(deducts=shown) | Q(deducts_part=shown) | Q(restores=shown) | Q(carried_from=shown)
+        Q(deducts=shown) | Q(deducts_part=shown) | Q(restores=shown) | Q(carried_from=shown) | Q(settled_by=shown)
     ).order_by("pk")
     for other in later:
         taken_back = shown.pk in (other.deducts_id, other.deducts_part_id)
         words = "Taken back by" if taken_back else "Restored by"
+        if other.settled_by_id == shown.pk:
+            words = "Less the deduction"
         found.append(("Carried on as" if other.carried_from_id == shown.pk else words, other))
     return found
 

@@ -8,6 +8,7 @@ from participants.models import Participant, QualifyingEvent
 from referral_rocket.dashboard.methods import method_name
 from referral_rocket.dashboard.wording import wording
 from rewards.models import BatchItem, Decision, Reward, RewardTransition
+from rewards.services.settling import BY_HAND
 from rewards.states import ItemOutcome, RewardStatus
 
 _ITEM_ICONS = {
@@ -53,7 +54,7 @@ def story(
     chapters += [
         _step(transition, actors)
         for transition in transitions
-        if not (by_batch and transition.to_status == RewardStatus.AVAILABLE) and transition.reason not in refusals
+        if not (by_batch and _is_told_by_its_batch(transition)) and transition.reason not in refusals
     ]
     chapters += [_item(item) for item in told]
     return sorted(chapters, key=lambda chapter: chapter.at)
@@ -74,6 +75,11 @@ def _event(event: QualifyingEvent) -> Chapter:
     text = f"Transaction {event.transaction_id}" if event.transaction_id else ""
     title = f"{event.participant.customer}: {event.type}"
     return Chapter(event.occurred_at, "shopping-cart", "info", title, f"{text} · {event.source_label}".strip(" ·"))
+
+
+def _is_told_by_its_batch(transition: RewardTransition) -> bool:
+    # But for who settled it by hand, and why.
+    return transition.to_status == RewardStatus.AVAILABLE and not transition.reason.startswith(BY_HAND)
 
 
 def _step(transition: RewardTransition, actors: Mapping[str, str]) -> Chapter:

@@ -79,6 +79,12 @@ class _NoNewline(Node):
         return SafeString("")
 
 
+@register.filter
+def less(amount: int, taken: int) -> int:
+    """`amount - taken`, of amounts in minor units."""
+    return amount - taken
+
+
 @register.tag
 def no_newline(parser: Parser, token: Token) -> Node:
     """Last in a component that stands inside a sentence: the file's final line break would show as a space."""
