@@ -10,13 +10,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, TypedDict
 
+from integrations.base import TransactionRank
 from integrations.errors import BadSignature, UnreadableEvent
 from referral_rocket.kit.money import digits
 from referral_rocket.kit.signing import same
 
 Json = Mapping[str, Any]
+
+
+class Named(TypedDict):
+    """The fields of PaymentSeen that name its transaction."""
+
+    transaction_id: str
+    transaction_rank: int
+
+
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, OSError, RecursionError)
 
 # The keys under which a tenant puts a referral code, and its own transaction id, in whatever a provider keeps for it.
@@ -59,6 +69,33 @@ def parsed(body: bytes, provider: str) -> Json:
     if not isinstance(value, dict):
         raise UnreadableEvent("the body isn't a JSON object")
     return value
+
+
+def opened(
+    headers: Mapping[str, str], name: str, body: bytes, expected: list[str], *, provider: str, no_secret: str
+) -> Json:
+    """The body of an authentic webhook, whose header `name` has one of the expected signatures.
+
+    Raises BadSignature, or UnreadableEvent where an authentic body isn't a JSON object.
+    """
+    check_signature(name, header(headers, name), expected, no_secret=no_secret)
+    return parsed(body, provider)
+
+
+def type_of(event: Json, field: str) -> str:
+    """The event's type. Raises UnreadableEvent where it has none."""
+    found = text(event.get(field))
+    if found is None:
+        raise UnreadableEvent("the event has no type")
+    return found
+
+
+def transaction(metadata: Mapping[str, str], known_as: str) -> Named:
+    """What the payment's transaction is called: by the tenant in metadata, else by the provider."""
+    own = metadata.get(TRANSACTION_KEY)
+    if own:
+        return {"transaction_id": own, "transaction_rank": TransactionRank.METADATA}
+    return {"transaction_id": known_as, "transaction_rank": TransactionRank.PAYMENT}
 
 
 def digest(body: bytes) -> str:

@@ -116,9 +116,7 @@ def account_forget(*, organization: Organization, connection: Connection) -> int
     The people themselves stay: the organization has them, from wherever else they are known.
     """
     payments = Payment.objects.filter(connection=connection)
-    known_as = list(
-        payments.filter(provider_customer_id__isnull=False).values_list("provider_customer_id", flat=True).distinct()
-    )
+    known_as = payments.filter(provider_customer_id__isnull=False).values("provider_customer_id")
     key = provider_of(connection.provider).person_key
     ProviderCustomer.objects.filter(provider=key, provider_id__in=known_as).delete()
     people: int = payments.filter(customer__isnull=False).values("customer").distinct().count()

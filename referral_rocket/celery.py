@@ -30,6 +30,7 @@ app.conf.beat_schedule = {
     "inbound": _every("webhooks.inbound.tasks.work_off", 5),
     "inbound-completions": _every("webhooks.inbound.tasks.complete", 20),
     "inbound-forgettings": _every("webhooks.inbound.tasks.forget", 60),
+    "inbound-replays": _every("webhooks.inbound.tasks.replay", 5),
     "backfills": _every("webhooks.inbound.tasks.backfill", 10),
     "imports": _every("participants.tasks.import_participants", 10),
     "imports-forgotten": _every("participants.tasks.forget_old_imports", 3600),

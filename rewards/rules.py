@@ -7,7 +7,7 @@ Source of every rule: product.md, Reward types; field names: api.md, Campaign.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -186,10 +186,11 @@ def _judge(
         _check_purchase(campaign, rule, person, occurrence, standing)
         _check_conditions(rule, occurrence, referrer_rewarded)
         _check_limits(rule, person, beneficiary, standing)
-        amount = _amount(campaign, rule, beneficiary, occurrence, standing)
-        return _within_budget(
+        amount, how = _amount(campaign, rule, beneficiary, occurrence, standing)
+        verdict = _within_budget(
             campaign, beneficiary, *_within_month(campaign, rule, beneficiary, amount, standing, month), standing
         )
+        return replace(verdict, message=f"{verdict.message}{how}")
     except _No as no:
         return no.verdict
 
@@ -298,7 +299,10 @@ def _check_limits(rule: RewardRule, person: Person, beneficiary: UUID, standing:
         raise _No("cap_reached", f"The rule gives a participant at most {rule.max_rewards_per_participant} rewards.")
 
 
-def _amount(campaign: Campaign, rule: RewardRule, beneficiary: UUID, occurrence: Occurrence, standing: Standing) -> int:
+def _amount(
+    campaign: Campaign, rule: RewardRule, beneficiary: UUID, occurrence: Occurrence, standing: Standing
+) -> tuple[int, str]:
+    """The amount, and of a rate in words what it was taken of."""
     fixed, rate = rule.amount, rule.rate
     if rule.tiers is not None:
         referrals = len(standing.referrals[beneficiary])
@@ -313,7 +317,24 @@ def _amount(campaign: Campaign, rule: RewardRule, beneficiary: UUID, occurrence:
         amount = min(amount, rule.max_per_reward)
     if amount == 0:
         raise _No("zero_amount", "The amount comes to 0.")
-    return amount
+    return amount, "" if fixed is not None else _base_in_words(campaign, occurrence, rate or Decimal(0))
+
+
+def _base_in_words(campaign: Campaign, occurrence: Occurrence, rate: Decimal) -> str:
+    """Kept with the decision: the campaign may count tax, shipping and discounts otherwise later."""
+
+    def money(amount: int) -> str:
+        return format_money(amount, campaign.currency)
+
+    parts = [f"{money(occurrence.amount or 0)} paid"]
+    if occurrence.tax and not campaign.base_tax:
+        parts.append(f"less {money(occurrence.tax)} tax")
+    if occurrence.shipping and not campaign.base_shipping:
+        parts.append(f"less {money(occurrence.shipping)} shipping")
+    if occurrence.discount and not campaign.base_discounts:
+        parts.append(f"with {money(occurrence.discount)} of discounts added back")
+    itemised = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+    return f" The rate of {rate * 100:.6g}% is of {money(commission_base(campaign, occurrence))}{itemised}."
 
 
 def commission_base(campaign: Campaign, occurrence: Occurrence) -> int:

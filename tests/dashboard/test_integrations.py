@@ -17,8 +17,8 @@ from referral_rocket.activity.models import Activity
 from referral_rocket.kit import clock
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, text
-from webhooks.inbound import dispatch
-from webhooks.inbound.models import InboundEvent, InboundStatus
+from webhooks.inbound import dispatch, replaying
+from webhooks.inbound.models import InboundEvent, InboundStatus, Replay
 from webhooks.inbound.services import NotReplayable, inbound_replay
 
 pytestmark = pytest.mark.django_db
@@ -65,10 +65,15 @@ def inbound(connection: Connection, status: str, number: int = 1, **fields: Any)
             provider_event_id=f"evt_{number}",
             event_type="payment_intent.succeeded",
             livemode=True,
-            body=json.dumps(body).encode(),
             received_at=clock.wall(),
             next_attempt_at=clock.wall(),
-            **{"status": status, "attempts": 7, "reason": "OperationalError: too slow", **fields},
+            **{
+                "status": status,
+                "attempts": 7,
+                "reason": "OperationalError: too slow",
+                "body": json.dumps(body).encode(),
+                **fields,
+            },
         )
 
 
@@ -230,6 +235,55 @@ def test_a_disconnected_connections_events_can_be_replayed(admin: Visitor, conne
     with tenant(connection.organization):
         connection_disconnect(connection=connection, actor="system:test")
     assert said(admin.post("inbound_replay", event.pk)) == ["The event is worked on once more."]
+
+
+def test_all_that_failed_are_worked_on_once_more(admin: Visitor, connection: Connection) -> None:
+    for number in range(1, 4):
+        inbound(connection, InboundStatus.FAILED, number)
+    inbound(connection, InboundStatus.IGNORED, 4)
+    assert "Replay all 3 failed" in text(admin.get("connection", connection.pk))
+
+    answer = admin.post("replay_many", connection.pk, status="FAILED", type="")
+    assert said(answer) == ["The events are being worked on once more."]
+    assert 'hx-trigger="every 2s"' in text(admin.get("replay_runs", connection.pk))
+    replaying.run()
+    dispatch.run(seconds=5)
+
+    shown = text(admin.get("connection", connection.pk))
+    assert "3 used, 0 without effect." in shown
+    assert "Replay all" not in shown
+    assert 'hx-trigger="every 2s"' not in text(admin.get("replay_runs", connection.pk))
+    with tenant(connection.organization):
+        assert Payment.objects.count() == 3
+        assert InboundEvent.objects.filter(status=InboundStatus.IGNORED).count() == 1
+
+
+def test_what_the_filter_shows_is_what_is_offered(admin: Visitor, connection: Connection) -> None:
+    inbound(connection, InboundStatus.FAILED, 1)
+    inbound(connection, InboundStatus.IGNORED, 2)
+
+    filtered = text(admin.get("connection", connection.pk, status="IGNORED", type="payment_intent.succeeded"))
+    assert "Replay all ignored payment_intent.succeeded" in filtered
+    assert "Replay all" not in text(admin.get("connection", connection.pk, status="PROCESSED"))
+
+
+def test_marketers_are_not_offered_a_replay(organization: Organization, connection: Connection) -> None:
+    inbound(connection, InboundStatus.FAILED)
+    marketer = member(organization, Role.MARKETER)
+    assert "Replay all" not in text(marketer.get("connection", connection.pk))
+
+    assert marketer.post("replay_many", connection.pk, status="FAILED").status_code == 403
+
+    with tenant(organization):
+        assert not Replay.objects.exists()
+        assert InboundEvent.objects.get().status == InboundStatus.FAILED
+
+
+def test_an_emptied_event_shows_its_hash(admin: Visitor, connection: Connection) -> None:
+    event = inbound(connection, InboundStatus.IGNORED, body=b"", body_hash="a" * 64)
+
+    assert "a" * 64 in text(admin.get("inbound_event", event.pk))
+    assert "inbound_replay" not in text(admin.get("connection", connection.pk))
 
 
 def test_queries_do_not_grow(admin: Visitor, connection: Connection) -> None:

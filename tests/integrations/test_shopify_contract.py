@@ -81,7 +81,18 @@ def test_the_stand_ins_types_are_shopifys(schema, name):
             assert ours.is_one_of == theirs.is_one_of
             _same_inputs(ours.fields, theirs.fields, is_required_input_field)
         case GraphQLScalarType():
-            assert name in {"Boolean", "Date", "DateTime", "Decimal", "Float", "ID", "Int", "String", "URL"}
+            assert name in {
+                "Boolean",
+                "Date",
+                "DateTime",
+                "Decimal",
+                "Float",
+                "ID",
+                "Int",
+                "String",
+                "URL",
+                "UnsignedInt64",
+            }
 
 
 def _same_inputs(ours: Any, theirs: Any, is_required: Any) -> None:

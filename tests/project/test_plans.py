@@ -56,8 +56,8 @@ from rewards.services.selecting import Selection, batch_plan, selected
 from rewards.services.standing import Scene, load
 from rewards.states import OPEN_STATUSES
 from tests.project.crowd import BIG, gather
-from webhooks.inbound import backfilling, completing, dispatch, forgetting
-from webhooks.inbound.models import Backfill, InboundEvent
+from webhooks.inbound import backfilling, completing, dispatch, forgetting, replaying
+from webhooks.inbound.models import Backfill, InboundEvent, Replay
 from webhooks.outbound import asking
 
 # A million rows on a busy machine take their time.
@@ -228,6 +228,12 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
             InboundEvent.objects.filter(connection=link).order_by("-id")[:PAGE]
         ),
         "events of a backfill": lambda: backfilling.progress([Backfill(pk=link.pk)]),
+        "events of a replay": lambda: replaying.progress([Replay(pk=link.pk)]),
+        "inbound events to replay": lambda: list(
+            replaying._wanted(Replay(connection=link, of_status="FAILED", created_at=wall()))
+            .defer("body")
+            .order_by("pk")[:PAGE]
+        ),
         "inbound events to work off": lambda: dispatch._claim(100),
         "inbound events to look through": lambda: forgetting._events_page(
             Forgetting(requested_at=wall(), events_seen=event.pk), forgetting._Marks.of({"emails": ["x@example.com"]})
@@ -249,6 +255,7 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "sweep of reconciliations": runs.run,
         "daily reconciliations": runs.begin_everywhere,
         "sweep of mails to participants": asking.run,
+        "sweep of replays": replaying.run,
         "sweep of forgettings": forgetting.run,
         "sweep of imports": lambda: working._claim(1),
         "sweep of old imports": working.forget_old,

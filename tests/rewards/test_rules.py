@@ -190,7 +190,11 @@ def test_half_a_cent_is_no_reward():
 
 
 @pytest.mark.parametrize(
-    ("currency", "amount", "message"), [("JPY", 12000, "Earns ¥1,200."), ("KWD", 12000, "Earns KWD1.200.")]
+    ("currency", "amount", "message"),
+    [
+        ("JPY", 12000, "Earns ¥1,200. The rate of 10% is of ¥12,000."),
+        ("KWD", 12000, "Earns KWD1.200. The rate of 10% is of KWD12.000."),
+    ],
 )
 def test_currencies_with_no_and_three_digits(currency, amount, message):
     (verdict,) = judge(
@@ -213,6 +217,26 @@ def test_currencies_with_no_and_three_digits(currency, amount, message):
 )
 def test_what_a_rate_is_taken_of(choice, base):
     assert commission_base(Campaign(**choice), a_purchase(12000, tax=1900, shipping=500, discount=800)) == base
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ({}, "Earns $9.60. The rate of 10% is of $96.00 ($120.00 paid, less $19.00 tax, less $5.00 shipping)."),
+        (
+            {"base_tax": True, "base_shipping": True, "base_discounts": False},
+            "Earns $12.80. The rate of 10% is of $128.00 ($120.00 paid, with $8.00 of discounts added back).",
+        ),
+        ({"base_tax": True, "base_shipping": True}, "Earns $12.00. The rate of 10% is of $120.00."),
+    ],
+)
+def test_what_a_rate_was_taken_of_is_said_item_by_item(choice, words):
+    """Kept with the decision, since the campaign may choose otherwise later."""
+    occurrence = a_purchase(12000, tax=1900, shipping=500, discount=800)
+
+    (verdict,) = judge(a_rule(rate="0.1"), campaign=a_campaign(**choice), occurrence=occurrence)
+
+    assert verdict.message == words
 
 
 def test_the_base_is_never_below_nothing():
@@ -247,7 +271,7 @@ def test_max_amount_per_month_gives_what_is_left_and_begins_anew():
         ("cap_reached", 0, None),
         ("rewarded", 1200, None),
     ]
-    assert verdicts[1].message == "Earns $8.00: what was left under the monthly cap."
+    assert verdicts[1].message == "Earns $8.00: what was left under the monthly cap. The rate of 10% is of $120.00."
 
 
 def test_a_budget_is_cut_and_then_exhausted():

@@ -100,14 +100,15 @@ def _work_off(organization: Organization) -> int | None:
             events = _claim(CLAIM)
             apart = [event for event in events if privacy.reader_of(event) is not None]
             process(organization, [event for event in events if event not in apart])
-        return len(events) - len(apart) + sum(_by_itself(organization, event) for event in apart)
+        # Another worker has begun in between: it finds what is left of them.
+        return len(events) if all(_by_itself(organization, event) for event in apart) else None
     except Exception:
         log.exception("inbound_claim_failed", organization=str(organization.pk))
     return _one_by_one(organization)
 
 
-def _by_itself(organization: Organization, event: InboundEvent) -> int:
-    """A message about privacy, in a transaction of its own; whether it was dealt with now."""
+def _by_itself(organization: Organization, event: InboundEvent) -> bool:
+    """A message about privacy, in a transaction of its own; False where another worker is at the organization."""
     failure = None
     try:
         privacy.pass_on(event)
@@ -116,7 +117,7 @@ def _by_itself(organization: Organization, event: InboundEvent) -> int:
         failure = error
     with tenant(organization):
         if not _lock(organization):
-            return 0
+            return False
         held = (
             InboundEvent.objects.select_for_update(of=("self",))
             .select_related("connection")
@@ -127,7 +128,7 @@ def _by_itself(organization: Organization, event: InboundEvent) -> int:
             _put_off(held, failure)
         elif held is not None:
             _carry_out(held, partial(privacy.carry_out, organization, held))
-    return 1
+    return True
 
 
 def _carry_out(event: InboundEvent, work: Callable[[], None]) -> None:

@@ -65,6 +65,33 @@ class Backfill(TenantModel):
         ]
 
 
+class Replay(TenantModel):
+    """Many events of a connection being worked on once more: those of a status and type ("" is each). See replaying.py.
+
+    `total` were there when it was asked; `taken` of them wait to be worked on again, or were; `seen` is the last one's key.
+    """
+
+    connection = models.ForeignKey(
+        "integrations.Connection", on_delete=models.PROTECT, related_name="replays", db_constraint=False
+    )
+    of_status = models.CharField(max_length=9, blank=True)
+    of_type = models.CharField(max_length=120, blank=True)
+    total = models.PositiveIntegerField(default=0)
+    taken = models.PositiveIntegerField(default=0)
+    seen = models.UUIDField(null=True)
+    actor = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["connection", "-id"], name="replay_of_connection")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection"], condition=Q(finished_at__isnull=True), name="replay_one_at_a_time"
+            )
+        ]
+
+
 class InboundEvent(TenantModel):
     """One event of a provider, once per provider event id, with its raw body.
 
@@ -92,6 +119,9 @@ class InboundEvent(TenantModel):
         Backfill, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False
     )
 
+    # The replay that let it be worked on again, if it was one of many.
+    replay = models.ForeignKey(Replay, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False)
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["connection", "provider_event_id"], name="inbound_event_once"),
@@ -101,6 +131,8 @@ class InboundEvent(TenantModel):
             models.Index(fields=["connection", "-id"], name="inbound_of_connection"),
             models.Index(fields=["organization", "-id"], name="inbound_newest"),
             models.Index(fields=["ask_at"], condition=Q(ask_at__isnull=False), name="inbound_to_ask_about"),
+            models.Index(fields=["connection", "-id"], condition=Q(status="FAILED"), name="inbound_failed"),
+            models.Index(fields=["replay", "status"], condition=Q(replay__isnull=False), name="inbound_of_replay"),
             models.Index(
                 fields=["backfill", "status"], condition=Q(backfill__isnull=False), name="inbound_of_backfill"
             ),

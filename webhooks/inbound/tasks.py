@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from webhooks.inbound import backfilling, completing, dispatch, forgetting
+from webhooks.inbound import backfilling, completing, dispatch, forgetting, replaying
 
 
 @shared_task
@@ -27,3 +27,9 @@ def complete() -> int:
 def forget() -> int:
     """Empty what was stored of people who were erased."""
     return forgetting.run()
+
+
+@shared_task
+def replay() -> int:
+    """Let events be worked on once more, for the replays that were asked for."""
+    return replaying.run()

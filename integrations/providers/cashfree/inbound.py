@@ -17,24 +17,22 @@ from integrations.base import (
     ReversalKind,
     ReversalSeen,
     ReversalStatus,
-    TransactionRank,
 )
-from integrations.errors import UnreadableEvent
 from integrations.providers.cashfree import words
 from integrations.reading import (
     CODE_KEY,
-    TRANSACTION_KEY,
     Json,
-    check_signature,
     digest,
     from_decimal,
     header,
     mapping,
     moment,
-    parsed,
+    opened,
     readable,
     text,
     texts,
+    transaction,
+    type_of,
 )
 from referral_rocket.kit.signing import base64_signature
 
@@ -70,11 +68,8 @@ class CashfreePayments:
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now: datetime) -> Received:
         signed = header(headers, TIMESTAMP).encode("utf-8", errors="surrogatepass") + body
         expected = [base64_signature(secret, signed) for secret in secrets]
-        check_signature(SIGNATURE, header(headers, SIGNATURE), expected, no_secret=words.UNSIGNED)
-        event = parsed(body, words.NAME)
-        event_type = text(event.get("type"))
-        if event_type is None:
-            raise UnreadableEvent("the event has no type")
+        event = opened(headers, SIGNATURE, body, expected, provider=words.NAME, no_secret=words.UNSIGNED)
+        event_type = type_of(event, "type")
         told = event.get("event_time")
         with readable(words.NAME, event_type):
             return Received(_key(event_type, event, body), event_type, None, moment(told) if told else now)
@@ -117,13 +112,11 @@ def _payment(data: Json, at: datetime) -> tuple[Fact, ...]:
         return (Ignored(words.NOT_PAID),)
     payer = mapping(data.get("customer_details"))
     tags = texts(order.get("order_tags"))
-    own = tags.get(TRANSACTION_KEY)
     currency = str(payment.get("payment_currency") or order["order_currency"]).upper()
     return (
         PaymentSeen(
             references=_references(order["order_id"], payment["cf_payment_id"]),
-            transaction_id=own or order["order_id"],
-            transaction_rank=TransactionRank.METADATA if own else TransactionRank.PAYMENT,
+            **transaction(tags, order["order_id"]),
             amount=from_decimal(payment["payment_amount"], currency),
             currency=currency,
             occurred_at=at,

@@ -19,13 +19,11 @@ from integrations.base import (
     ReversalKind,
     ReversalSeen,
     ReversalStatus,
-    TransactionRank,
 )
 from integrations.errors import BadSignature
 from integrations.providers.paddle import words
 from integrations.reading import (
     CODE_KEY,
-    TRANSACTION_KEY,
     Json,
     header,
     mapping,
@@ -34,6 +32,7 @@ from integrations.reading import (
     readable,
     text,
     texts,
+    transaction,
     whole,
 )
 from referral_rocket.kit.signing import hex_signature, same
@@ -82,23 +81,21 @@ def _check_signature(given: str, body: bytes, secrets: tuple[str, ...]) -> None:
         raise BadSignature("wrong", "The signature doesn't match this connection's webhook secret.")
 
 
-def _transaction(transaction: Json, at: datetime) -> tuple[Fact, ...]:
-    currency = str(transaction["currency_code"]).upper()
-    details = mapping(transaction["details"])
+def _transaction(told: Json, at: datetime) -> tuple[Fact, ...]:
+    currency = str(told["currency_code"]).upper()
+    details = mapping(told["details"])
     totals = details["totals"]
-    custom = texts(transaction.get("custom_data"))
-    own = custom.get(TRANSACTION_KEY)
+    custom = texts(told.get("custom_data"))
     return (
         PaymentSeen(
-            references=(Reference("transaction", transaction["id"]),),
-            transaction_id=own or transaction["id"],
-            transaction_rank=TransactionRank.METADATA if own else TransactionRank.PAYMENT,
+            references=(Reference("transaction", told["id"]),),
+            **transaction(custom, told["id"]),
             amount=whole(totals["grand_total"]),
             currency=currency,
-            occurred_at=moment(transaction.get("billed_at") or transaction.get("created_at") or at.isoformat()),
+            occurred_at=moment(told.get("billed_at") or told.get("created_at") or at.isoformat()),
             # Only who is known here is found by the customer's id: for a new payer the tenant adds the address.
             email=custom.get("email"),
-            provider_customer_id=text(transaction.get("customer_id")),
+            provider_customer_id=text(told.get("customer_id")),
             referral_code=custom.get(CODE_KEY),
             tax=whole(totals.get("tax") or 0),
             discount=whole(totals.get("discount") or 0),

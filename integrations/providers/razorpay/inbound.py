@@ -17,23 +17,21 @@ from integrations.base import (
     ReversalKind,
     ReversalSeen,
     ReversalStatus,
-    TransactionRank,
 )
-from integrations.errors import UnreadableEvent
 from integrations.providers.razorpay import words
 from integrations.reading import (
     CODE_KEY,
-    TRANSACTION_KEY,
     Json,
-    check_signature,
     digest,
     header,
     mapping,
     moment,
-    parsed,
+    opened,
     readable,
     text,
     texts,
+    transaction,
+    type_of,
     whole,
 )
 from referral_rocket.kit.signing import hex_signature
@@ -53,11 +51,8 @@ class RazorpayPayments:
 
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now: datetime) -> Received:
         expected = [hex_signature(secret, body) for secret in secrets]
-        check_signature(SIGNATURE, header(headers, SIGNATURE), expected, no_secret=words.UNSIGNED)
-        event = parsed(body, words.NAME)
-        event_type = text(event.get("event"))
-        if event_type is None:
-            raise UnreadableEvent("the event has no type")
+        event = opened(headers, SIGNATURE, body, expected, provider=words.NAME, no_secret=words.UNSIGNED)
+        event_type = type_of(event, "event")
         # Razorpay's modes have webhooks and secrets of their own, and an event doesn't say of which it is.
         created = event.get("created_at")
         return Received(
@@ -79,13 +74,11 @@ def _payment(entities: Json, at: datetime) -> tuple[Fact, ...]:
     # A subscription's notes are there for each of its payments, so what they say of a transaction is of none of them.
     notes = {**texts(mapping(entities.get("order")).get("notes")), **texts(payment.get("notes"))}
     standing = texts(mapping(entities.get("subscription")).get("notes"))
-    own = notes.get(TRANSACTION_KEY)
     email = text(payment.get("email"))
     return (
         PaymentSeen(
             references=(_reference(payment["id"]),),
-            transaction_id=own or payment["id"],
-            transaction_rank=TransactionRank.METADATA if own else TransactionRank.PAYMENT,
+            **transaction(notes, payment["id"]),
             amount=whole(payment["amount"]),
             currency=str(payment["currency"]).upper(),
             occurred_at=at,

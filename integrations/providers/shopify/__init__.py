@@ -6,6 +6,7 @@ from integrations.providers.shopify import install, keys, listing, words
 from integrations.providers.shopify.account import check
 from integrations.providers.shopify.discount import ShopifyDiscount
 from integrations.providers.shopify.gift_card import ShopifyGiftCard
+from integrations.providers.shopify.history import payments_since
 from integrations.providers.shopify.inbound import READERS, ShopifyPayments
 from integrations.providers.shopify.privacy import TOPICS, ShopifyPrivacy
 from integrations.providers.shopify.subscriptions import subscribe
@@ -45,6 +46,7 @@ PROVIDER = Provider(
         pending=install.CODE,
     ),
     subscribe=subscribe,
+    payments_since=payments_since,
     privacy=ShopifyPrivacy(),
     listings=(
         Listing(words.LISTED_CARDS, ("SHOPIFY_GIFT_CARD",), listing.gift_cards),

@@ -19,23 +19,21 @@ from integrations.base import (
     ReversalKind,
     ReversalSeen,
     ReversalStatus,
-    TransactionRank,
 )
 from integrations.errors import UnreadableEvent
 from integrations.providers.shopify import words
 from integrations.reading import (
     CODE_KEY,
-    TRANSACTION_KEY,
     Json,
-    check_signature,
     digest,
     from_decimal,
     header,
     mapping,
     moment,
-    parsed,
+    opened,
     readable,
     text,
+    transaction,
 )
 from referral_rocket.kit.signing import base64_signature
 
@@ -51,11 +49,11 @@ class ShopifyPayments:
 
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now: datetime) -> Received:
         expected = [base64_signature(secret, body) for secret in secrets]
-        check_signature(SIGNATURE, header(headers, SIGNATURE), expected, no_secret=words.UNSIGNED)
+        told = opened(headers, SIGNATURE, body, expected, provider=words.NAME, no_secret=words.UNSIGNED)
         topic = header(headers, TOPIC)
         if not topic:
             raise UnreadableEvent(f"the {TOPIC} header is missing")
-        return Received(header(headers, WEBHOOK_ID) or digest(body), topic, _livemode(parsed(body, words.NAME)), now)
+        return Received(header(headers, WEBHOOK_ID) or digest(body), topic, _livemode(told), now)
 
     def read(self, payload: Mapping[str, Any]) -> tuple[Fact, ...]:
         raise UnreadableEvent("a Shopify event can't be read without its topic")
@@ -82,12 +80,10 @@ def _paid(order: Json) -> tuple[Fact, ...]:
     currency = str(order["currency"]).upper()
     attributes = _attributes(order)
     customer = mapping(order.get("customer"))
-    own = attributes.get(TRANSACTION_KEY)
     return (
         PaymentSeen(
             references=(_reference(order["id"]),),
-            transaction_id=own or str(order["id"]),
-            transaction_rank=TransactionRank.METADATA if own else TransactionRank.PAYMENT,
+            **transaction(attributes, str(order["id"])),
             amount=from_decimal(order["total_price"], currency),
             currency=currency,
             occurred_at=moment(order.get("processed_at") or order["created_at"]),
@@ -198,6 +194,7 @@ _DISPUTE_STATUS = {
     "won": ReversalStatus.WON,
     "lost": ReversalStatus.LOST,
     "accepted": ReversalStatus.LOST,
+    "prevented": ReversalStatus.WON,
     "charge_refunded": ReversalStatus.WON,
 }
 

@@ -157,3 +157,77 @@ mutation Subscribe($topic: WebhookSubscriptionTopic!, $webhook: WebhookSubscript
   }
 }
 """
+
+_REFUND_MADE = """
+fragment RefundMade on Refund {
+  legacyResourceId processedAt
+  transactions(first: 5) { nodes { kind status amountSet { shopMoney { amount currencyCode } } } }
+}
+"""
+
+_LINE = """
+fragment Line on LineItem {
+  sku quantity
+  product { legacyResourceId }
+  originalUnitPriceSet { shopMoney { amount currencyCode } }
+  totalDiscountSet { shopMoney { amount currencyCode } }
+}
+"""
+
+# How many of each: history.py.
+ORDERS = (
+    """
+query Orders($query: String!, $first: Int!, $after: String) {
+  orders(query: $query, first: $first, after: $after, sortKey: PROCESSED_AT) {
+    nodes {
+      id legacyResourceId test processedAt currencyCode displayFinancialStatus taxesIncluded email discountCodes
+      customer { legacyResourceId defaultEmailAddress { emailAddress } }
+      customAttributes { key value }
+      shippingAddress { countryCodeV2 }
+      billingAddress { countryCodeV2 }
+      totalPriceSet { shopMoney { amount currencyCode } }
+      totalTaxSet { shopMoney { amount currencyCode } }
+      totalDiscountsSet { shopMoney { amount currencyCode } }
+      totalShippingPriceSet { shopMoney { amount currencyCode } }
+      shippingLines(first: 3) { nodes { taxLines { priceSet { shopMoney { amount currencyCode } } } } }
+      lineItems(first: 10) { nodes { ...Line } pageInfo { hasNextPage endCursor } }
+      refunds(first: 5) { ...RefundMade }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+    + _LINE
+    + _REFUND_MADE
+)
+
+ORDER_LINES = (
+    """
+query OrderLines($id: ID!, $first: Int!, $after: String) {
+  order(id: $id) { lineItems(first: $first, after: $after) { nodes { ...Line } pageInfo { hasNextPage endCursor } } }
+}
+"""
+    + _LINE
+)
+
+ORDER_REFUNDS = (
+    """
+query OrderRefunds($id: ID!, $first: Int!) {
+  order(id: $id) { refunds(first: $first) { ...RefundMade } }
+}
+"""
+    + _REFUND_MADE
+)
+
+DISPUTES = """
+query Disputes($query: String!, $first: Int!, $after: String) {
+  disputes(query: $query, first: $first, after: $after) {
+    nodes {
+      legacyResourceId type status initiatedAt finalizedOn
+      amount { amount currencyCode }
+      order { legacyResourceId test }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""

@@ -76,10 +76,11 @@ def call_error(
     return ProviderRejected(words.REFUSED.format(said=said), exchanges=exchanges)
 
 
-# Permissions that only one method needs, by what Shopify's sentence names: the permission, or the field that was asked for.
+# Permissions that only one method, or looking at past orders, needs, by what Shopify's sentence names: the permission, or the field that was asked for.
 _OF_ONE_METHOD = (
     (("gift_cards", "giftCard"), words.GIFT_CARDS_NOT_ENABLED),
     (("discounts", "iscount"), words.DISCOUNTS_NOT_ENABLED),
+    (("read_orders", "disputes"), words.ORDERS_NOT_ALLOWED),
 )
 
 

@@ -55,6 +55,10 @@ DISCOUNTS_NOT_ENABLED = (
     "This connection may not make discount codes: the app lacks read_discounts and write_discounts. Allow them in Shopify,"
     " or choose another method."
 )
+ORDERS_NOT_ALLOWED = (
+    "This connection may not look at past orders and disputes: the app lacks read_orders or"
+    " read_shopify_payments_disputes. Allow them in Shopify, then try again."
+)
 WITHOUT_PERMISSION = "The app isn't allowed to do that in Shopify. Give it the permission that Shopify names: {said}"
 SHOP_INACTIVE = "This shop isn't active at Shopify (unpaid, paused or closed), so nothing can be issued through it."
 SHOP_UNKNOWN = "Shopify knows no such shop, or the shop has moved. Check the shop's address under Integrations."

@@ -13,6 +13,7 @@ from integrations.sandbox.faults import Fault, FaultKind
 from integrations.sandbox.server import Call, Reply
 from integrations.sandbox.shopify.app import App
 from integrations.sandbox.shopify.control import ShopifyControl
+from integrations.sandbox.shopify.orders import Orders
 from integrations.sandbox.shopify.resolvers import Root
 from integrations.sandbox.shopify.shop import Json, Shop
 from integrations.sandbox.store import Store
@@ -35,10 +36,11 @@ class ShopifyStandIn:
 
     def __init__(self, store: Store) -> None:
         self._shops = {livemode: Shop(store, livemode) for livemode in (False, True)}
+        self._orders = {livemode: Orders(store, shop, livemode) for livemode, shop in self._shops.items()}
         self._points = {livemode: _Points() for livemode in (False, True)}
         self._app = App()
         self._schema = build_schema(SCHEMA_FILE.read_text())
-        self._control = ShopifyControl(store, self._shops, self._points)
+        self._control = ShopifyControl(store, self._shops, self._orders, self._points)
 
     def control(self, call: Call) -> Reply:
         return self._control.answer(call)
@@ -92,7 +94,12 @@ class ShopifyStandIn:
         return {**_formatted(result), "extensions": {"cost": told}}
 
     def _run(self, document: str, variables: Json, livemode: bool) -> ExecutionResult:
-        return graphql_sync(self._schema, document, root_value=Root(self._shops[livemode]), variable_values=variables)
+        return graphql_sync(
+            self._schema,
+            document,
+            root_value=Root(self._shops[livemode], self._orders[livemode]),
+            variable_values=variables,
+        )
 
 
 def _formatted(result: ExecutionResult) -> Json:

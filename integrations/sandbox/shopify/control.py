@@ -1,6 +1,9 @@
 """What tests and the demo ask of Shopify's stand-in, under `/_control/shopify/`:
 
 POST customers {customers: [{email, number}], livemode}: those whose e-mail is there stay
+POST orders {orders: [{email, customer, total, status, processed_at, test, attributes, codes, country, tax, shipping,
+    shipping_tax, taxes_included, discount, lines: [{product, sku, quantity, price, discount}],
+    refunds: [{amount, status, at}], disputes: [{amount, type, status}]}], livemode}: orders that nobody is told of
 GET  gift_cards ?note=&livemode=, GET discounts ?code=&livemode=, GET subscriptions ?livemode=
 POST gift_cards/spend {id, amount, livemode}, POST discounts/use {code, livemode}: as a customer would at the checkout
 POST gift_cards/annotate {id, note, livemode}: as a person would in Shopify
@@ -14,6 +17,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.shopify.orders import Orders
 from integrations.sandbox.shopify.shop import PROVIDER, Json, Shop, shown
 from integrations.sandbox.store import Store
 
@@ -23,9 +27,16 @@ class Points(Protocol):
 
 
 class ShopifyControl:
-    def __init__(self, store: Store, shops: Mapping[bool, Shop], points: Mapping[bool, Points]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        shops: Mapping[bool, Shop],
+        orders: Mapping[bool, Orders],
+        points: Mapping[bool, Points],
+    ) -> None:
         self._store = store
         self._shops = shops
+        self._orders = orders
         self._points = points
         self._revoked: set[str] = set()
 
@@ -38,18 +49,12 @@ class ShopifyControl:
         wanted = call.json()
         livemode = bool(wanted.pop("livemode", False))
         shop = self._shops[livemode]
+        made = self._made(call.path, shop, self._orders[livemode], wanted)
+        if made is not None:
+            return Reply(200, made)
         match call.path:
-            case "/customers":
-                added = [shop.add_customer(each["email"], each.get("number")) for each in wanted["customers"]]
-                return Reply(200, {"customers": added})
-            case "/gift_cards/spend":
-                return Reply(
-                    200, {"gift_card": _without_code(shop.change_card(wanted["id"], _spent(wanted["amount"])))}
-                )
             case "/gift_cards/annotate":
                 shop.change_card(wanted["id"], lambda _: {"note": wanted["note"]})
-            case "/discounts/use":
-                return Reply(200, {"discount": _use(shop, wanted["code"])})
             case "/shop":
                 shop.change(**wanted)
             case "/points":
@@ -61,6 +66,20 @@ class ShopifyControl:
             case _:
                 return Reply(404, {"error": f"nothing at {call.path}"})
         return Reply(200, {})
+
+    def _made(self, path: str, shop: Shop, orders: Orders, wanted: Json) -> Json | None:
+        """What the calls that make or use something answer with."""
+        match path:
+            case "/customers":
+                added = [shop.add_customer(each["email"], each.get("number")) for each in wanted["customers"]]
+                return {"customers": added}
+            case "/orders":
+                return {"orders": [orders.add(each) for each in wanted["orders"]]}
+            case "/gift_cards/spend":
+                return {"gift_card": _without_code(shop.change_card(wanted["id"], _spent(wanted["amount"])))}
+            case "/discounts/use":
+                return {"discount": _use(shop, wanted["code"])}
+        return None
 
     def _shown(self, path: str, asked: Mapping[str, str]) -> Reply:
         livemode = asked.get("livemode", "false") == "true"

@@ -4,6 +4,7 @@ import time
 from datetime import datetime
 from typing import Any
 
+from integrations.sandbox.shopify.orders import Orders, page
 from integrations.sandbox.shopify.shop import Json, Shop
 
 MOST = 250
@@ -12,8 +13,9 @@ MOST = 250
 class Root:
     """The root of one request: graphql-core calls the method of a field's name. `writes` says what was changed."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, orders: Orders) -> None:
         self._shop = shop
+        self._orders = orders
 
     # Queries
 
@@ -52,6 +54,18 @@ class Root:
         self._shop.needs("read_discounts", "codeDiscountNodes")
         limit = min(first, MOST)
         return _page([_listed(each) for each in self._shop.discounts(after, limit + 1)], limit)
+
+    def orders(self, _: Any, first: int = 50, after: str | None = None, query: str | None = None, **__: Any) -> Json:
+        self._shop.needs("read_orders", "orders")
+        return page(self._orders.orders(query), first, after)
+
+    def order(self, _: Any, id: str) -> Json | None:
+        self._shop.needs("read_orders", "order")
+        return self._orders.order(id)
+
+    def disputes(self, _: Any, first: int = 50, after: str | None = None, query: str | None = None) -> Json:
+        self._shop.needs("read_shopify_payments_disputes", "disputes")
+        return page(self._orders.disputes(query), first, after)
 
     def webhookSubscriptions(  # noqa: N802
         self, _: Any, first: int = 50, topics: list[str] | None = None, uri: str | None = None, **__: Any

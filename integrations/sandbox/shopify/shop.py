@@ -88,7 +88,13 @@ class Shop:
             there = self.customer_of(email)
             if there:
                 return there
-            customer = {"id": f"gid://shopify/Customer/{number or new_number()}", "email": email.lower()}
+            known_as = int(number or new_number())
+            customer = {
+                "id": f"gid://shopify/Customer/{known_as}",
+                "legacyResourceId": known_as,
+                "defaultEmailAddress": {"emailAddress": email.lower()},
+                "email": email.lower(),
+            }
             self._store.put(PROVIDER, self._livemode, "customer", customer, lookup=email.lower())
             return customer
 

@@ -16,12 +16,13 @@ from integrations.description import Provider
 from integrations.models import Connection, ConnectionStatus
 from integrations.registry import PROVIDERS, provider_of
 from integrations.selectors import connections, webhook_url
-from referral_rocket.dashboard.integrations import backfills
+from referral_rocket.dashboard.integrations import backfills, replays
 from referral_rocket.dashboard.integrations.forms import CredentialsForm, SecretForm, SettingsForm
 from referral_rocket.dashboard.integrations.lookup import connection_or_404
 from referral_rocket.dashboard.methods import is_sandbox_of
 from referral_rocket.dashboard.pagination import page_by_id
 from referral_rocket.kit import clock
+from webhooks.inbound.listing import LISTED
 from webhooks.inbound.models import InboundEvent, InboundStatus
 from webhooks.inbound.services import REPLAYABLE
 
@@ -63,9 +64,11 @@ def show(request: Any, connection: Connection, *, opened: str = "", status: int 
     """The page; `opened` names the dialog that stands open with what is wrong in its form, given in `forms`."""
     provider = provider_of(connection.provider)
     found = InboundEvent.objects.filter(connection=connection).defer("body")
-    asked = request.GET.get("status", "")
+    asked, event_type = request.GET.get("status", ""), request.GET.get("type", "")
     if asked in InboundStatus.values:
         found = found.filter(status=asked)
+    if event_type:
+        found = found.filter(event_type=event_type)
     counts = dict(
         InboundEvent.objects.filter(connection=connection).values_list("status").annotate(Count("id")).order_by()
     )
@@ -78,7 +81,12 @@ def show(request: Any, connection: Connection, *, opened: str = "", status: int 
         "secrets": _secrets(connection),
         "page": page_by_id(request, found),
         "statuses": [(value, f"{label} ({counts.get(value, 0)})") for value, label in InboundStatus.choices],
+        "event_groups": _event_groups(provider),
+        "types": [(name, name) for name in sorted({*provider.webhook_events, LISTED})],
         "any_event": bool(counts),
+        "failing": counts.get(InboundStatus.FAILED, 0),
+        "offer": replays.offer(asked, event_type, counts),
+        **replays.shown(connection),
         "replayable": REPLAYABLE,
         "opened": opened,
         "credentials_form": CredentialsForm(provider=provider),
@@ -92,6 +100,19 @@ def show(request: Any, connection: Connection, *, opened: str = "", status: int 
         **forms,
     }
     return render(request, "integrations/connection.html", context, status=status)
+
+
+def _event_groups(provider: Provider) -> list[tuple[str, list[str]]]:
+    """The types of its webhooks, under what is to be done about them."""
+    by_hand = provider.privacy.types if provider.privacy is not None else frozenset()
+    others = [name for name in provider.webhook_events if name not in by_hand]
+    if provider.subscribe is None:
+        return [("Events to subscribe to", others)]
+    groups = [("Subscribed to by us, at every check", others)]
+    if by_hand:
+        told = f"To enter yourself, in the app's settings at {provider.name}, with the address above"
+        groups.append((told, [name for name in provider.webhook_events if name in by_hand]))
+    return groups
 
 
 def _shown(value: Any) -> str:

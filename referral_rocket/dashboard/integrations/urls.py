@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from referral_rocket.dashboard.integrations import actions, backfills, connecting, connections, inbound, installing
+from referral_rocket.dashboard.integrations import (
+    actions,
+    backfills,
+    connecting,
+    connections,
+    inbound,
+    installing,
+    replays,
+)
 
 integrations = [
     path("integrations/", connections.integration_list, name="integrations"),
@@ -24,6 +32,8 @@ integrations = [
         backfills.take_in,
         name="backfill_import",
     ),
+    path("integrations/<uuid:connection_id>/replays/", replays.replay_runs, name="replay_runs"),
+    path("integrations/<uuid:connection_id>/replay/", replays.replay_many, name="replay_many"),
     path("integrations/events/<uuid:event_id>/", inbound.inbound_event, name="inbound_event"),
     path("integrations/events/<uuid:event_id>/replay/", inbound.replay, name="inbound_replay"),
 ]

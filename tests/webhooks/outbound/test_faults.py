@@ -88,9 +88,9 @@ class Workers:
 
 
 class Driver:
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], module: str = "tests.webhooks.outbound.fault_driver") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.webhooks.outbound.fault_driver"],
+            [sys.executable, "-m", module],
             cwd=PROJECT,
             env=environment,
             stdin=subprocess.PIPE,
