@@ -24,7 +24,7 @@ from tests import factories  # noqa: E402
 from webhooks.inbound import dispatch, door  # noqa: E402
 from webhooks.inbound.models import InboundEvent, InboundStatus  # noqa: E402
 
-REFERRED = 500
+REFERRED = 100
 PROCESSES = 2
 # So many of those that the door stored are worked off; the rest is put out of the way.
 EVENTS = 4000

@@ -59,10 +59,16 @@ async def _one(url: str, waiting: Iterator[bytes], until: float, statuses: Count
             break
         writer.write(each)
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            int(line.partition(b":")[2]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
-        )
-        await reader.readexactly(length)
+        await _read_body(reader, head.lower())
         times.append(time.perf_counter() - sent)
         statuses[int(head.split(b" ", 2)[1])] += 1
     writer.close()
+
+
+async def _read_body(reader: asyncio.StreamReader, head: bytes) -> None:
+    _, said, rest = head.partition(b"content-length:")
+    if said:
+        await reader.readexactly(int(rest.split(b"\r\n", 1)[0]))
+    else:
+        # In chunks: the last one is empty.
+        await reader.readuntil(b"0\r\n\r\n")

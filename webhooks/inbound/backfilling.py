@@ -11,6 +11,7 @@ exact, a cap or budget that several share is reckoned for each part alone. The f
 Its row is the queue: `next_attempt_at` says from when on, the lease who is at it, and every write checks that lease.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,7 @@ MOST_MESSAGES = 50_000
 # So many messages are stored, or judged, in one transaction.
 CHUNK = 200
 RETRY_SECONDS = (10, 60, 300)
+RENEW_SECONDS = 10
 ACTOR = "system:backfill"
 
 log = structlog.get_logger(__name__)
@@ -178,11 +180,14 @@ def _listed(work: _Work) -> list[PastMessage]:
     payments_since = provider_of(work.connection.provider).payments_since
     assert payments_since is not None
     found: dict[str, PastMessage] = {}
+    renewed = time.monotonic()
     for message in payments_since(work.access, work.backfill.since):
         found[message.key] = message
         if len(found) > MOST_MESSAGES:
             raise ProviderError(f"There is more than {MOST_MESSAGES:,} of it: choose fewer days.", code="too_many")
-        if len(found) % 100 == 0:
+        # A provider that lets us ask slowly takes longer for a hundred than the lease lasts.
+        if len(found) % 100 == 0 or time.monotonic() - renewed > RENEW_SECONDS:
+            renewed = time.monotonic()
             with tenant(work.organization):
                 work.write(read=len(found))
     with tenant(work.organization):

@@ -58,9 +58,11 @@ def offer(status: str, event_type: str, counts: Mapping[str, int]) -> Offer | No
     wanted = status or InboundStatus.FAILED
     if wanted not in REPLAYABLE or not counts.get(wanted):
         return None
+    words = InboundStatus(wanted).label.lower()
     if event_type:
-        return Offer(wanted, event_type, f"Replay all {InboundStatus(wanted).label.lower()} {event_type}")
-    return Offer(wanted, "", f"Replay all {counts[wanted]} {InboundStatus(wanted).label.lower()}")
+        return Offer(wanted, event_type, f"Replay all {words} {event_type}")
+    number = counts[wanted]
+    return Offer(wanted, "", f"Replay {number} {words} event{'s' if number > 1 else ''}")
 
 
 def shown(connection: Connection) -> dict[str, Any]:
