@@ -334,7 +334,7 @@ def _base_in_words(campaign: Campaign, occurrence: Occurrence, rate: Decimal) ->
     if occurrence.discount and not campaign.base_discounts:
         parts.append(f"with {money(occurrence.discount)} of discounts added back")
     itemised = f" ({', '.join(parts)})" if len(parts) > 1 else ""
-    return f" The rate of {rate * 100:.6g}% is of {money(commission_base(campaign, occurrence))}{itemised}."
+    return f" The rate of {(rate * 100).normalize():f}% is of {money(commission_base(campaign, occurrence))}{itemised}."
 
 
 def commission_base(campaign: Campaign, occurrence: Occurrence) -> int:
