@@ -87,7 +87,7 @@ class OneWrite(aiohttp.ClientRequest):
         await self.body.write(writer)
         await writer.write_eof()
         protocol.start_timeout()
-        self.response = self.response_class(
+        return self.response_class(
             self.method,
             self.original_url,
             writer=None,
@@ -99,7 +99,6 @@ class OneWrite(aiohttp.ClientRequest):
             session=self.session,
             stream_writer=writer,
         )
-        return self.response
 
 
 class Sessions:
