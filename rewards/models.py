@@ -11,6 +11,7 @@ from django.db.models import Q
 from campaigns.models import Beneficiary, Campaign, FulfilmentKind, RewardRule
 from integrations.models import Connection
 from participants.models import Customer, Participant, QualifyingEvent
+from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.tenancy import TenantModel
 from rewards.recipient_requests import RecipientRequest
 from rewards.reconciliations import Finding, Reconciliation
@@ -51,14 +52,30 @@ class Reward(TenantModel):
     `services.door` writes status and amounts.
     """
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="rewards", db_constraint=False)
-    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="rewards", db_constraint=False)
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="rewards", db_constraint=False)
+    # Each index on a row that is written this often says what it is for; none is made for a key by itself. The composite
+    # keys hold the organization.
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, related_name="rewards", db_constraint=False, db_index=False
+    )
+    participant = models.ForeignKey(
+        Participant, on_delete=models.PROTECT, related_name="rewards", db_constraint=False, db_index=False
+    )
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="rewards", db_constraint=False, db_index=False
+    )
     rule = models.ForeignKey(
-        RewardRule, on_delete=models.PROTECT, null=True, related_name="rewards", db_constraint=False
+        RewardRule, on_delete=models.PROTECT, null=True, related_name="rewards", db_constraint=False, db_index=False
     )
     event = models.ForeignKey(
-        QualifyingEvent, on_delete=models.PROTECT, null=True, related_name="rewards", db_constraint=False
+        QualifyingEvent,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="rewards",
+        db_constraint=False,
+        db_index=False,
     )
     beneficiary = models.CharField(max_length=8, choices=Beneficiary, null=True)
     transaction_id = models.CharField(max_length=200, null=True, db_collation="C")
@@ -75,24 +92,25 @@ class Reward(TenantModel):
     pending_reduction = models.BigIntegerField(default=0)
     # The event's net amount when the issuing began: what deductions are reckoned from.
     issued_net = models.BigIntegerField(null=True)
-    # Of a part: its amount then. What was issued of it may since have been lowered inside its aggregate.
+    # Of a part: its amount then. What was issued of it may since have been lowered inside its aggregate. Of what fell
+    # below its netted part after its money had come back: its amount before.
     issued_base = models.BigIntegerField(null=True)
     # A deduction names the reward that it takes back; a reward that gives back names the one that it restores.
     deducts = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, related_name="deductions", db_constraint=False
+        "self", on_delete=models.PROTECT, null=True, related_name="deductions", db_constraint=False, db_index=False
     )
     restores = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, related_name="restorations", db_constraint=False
+        "self", on_delete=models.PROTECT, null=True, related_name="restorations", db_constraint=False, db_index=False
     )
     carried_from = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, related_name="carried", db_constraint=False
+        "self", on_delete=models.PROTECT, null=True, related_name="carried", db_constraint=False, db_index=False
     )
     # The aggregate that this reward or deduction is a part of; a deduction of an issued part names both.
     aggregate = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, related_name="parts", db_constraint=False
+        "self", on_delete=models.PROTECT, null=True, related_name="parts", db_constraint=False, db_index=False
     )
     deducts_part = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, related_name="part_deductions", db_constraint=False
+        "self", on_delete=models.PROTECT, null=True, related_name="part_deductions", db_constraint=False, db_index=False
     )
     # Of an aggregate: how many parts it was made of, and the end of its statement period or calendar day.
     parts_count = models.PositiveIntegerField(null=True)
@@ -101,7 +119,7 @@ class Reward(TenantModel):
     netted_amount = models.BigIntegerField(default=0)
     # The reward that a deduction was netted from.
     settled_by = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, related_name="settles", db_constraint=False
+        "self", on_delete=models.PROTECT, null=True, related_name="settles", db_constraint=False, db_index=False
     )
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=500, null=True)
@@ -111,7 +129,12 @@ class Reward(TenantModel):
     fulfilment_method = models.CharField(max_length=20, default="MANUAL")
     # The endpoint that its campaign named when it became due; null is the default one at the time of the order.
     fulfilment_endpoint = models.ForeignKey(
-        "integrations.Endpoint", on_delete=models.PROTECT, null=True, related_name="+", db_constraint=False
+        "integrations.Endpoint",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     method = models.CharField(max_length=20, null=True)
     provider_reference = models.CharField(max_length=255, null=True)
@@ -171,13 +194,17 @@ class Reward(TenantModel):
             models.CheckConstraint(condition=Q(netted_amount__gte=0), name="reward_netted_positive"),
         ]
         indexes = [
-            models.Index(fields=["organization", "-id"], name="reward_newest"),
+            # Newest first: by the key of (organization, id) that composite foreign keys point to.
             models.Index(fields=["organization", "status", "-id"], name="reward_by_status"),
             models.Index(fields=["campaign", "status", "-id"], name="reward_of_campaign"),
             models.Index(fields=["participant", "-id"], name="reward_of_participant"),
             models.Index(fields=["customer", "-id"], name="reward_of_customer"),
-            models.Index(fields=["organization", "transaction_id"], name="reward_by_transaction"),
-            models.Index(fields=["event"], name="reward_of_event"),
+            models.Index(
+                fields=["organization", "transaction_id"],
+                condition=Q(transaction_id__isnull=False),
+                name="reward_by_transaction",
+            ),
+            models.Index(fields=["event"], condition=Q(event__isnull=False), name="reward_of_event"),
             models.Index(
                 fields=["campaign", "participant", "due_at"], condition=Q(status="PENDING"), name="reward_due"
             ),
@@ -239,7 +266,12 @@ class Decision(TenantModel):
 class RewardTransition(TenantModel):
     """One change of one reward, append-only: its rows in order of `id` replay to the present state."""
 
-    reward = models.ForeignKey(Reward, on_delete=models.PROTECT, related_name="transitions", db_constraint=False)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
+    reward = models.ForeignKey(
+        Reward, on_delete=models.PROTECT, related_name="transitions", db_constraint=False, db_index=False
+    )
     at = models.DateTimeField()
     from_status = models.CharField(max_length=17, choices=RewardStatus, null=True)
     to_status = models.CharField(max_length=17, choices=RewardStatus)

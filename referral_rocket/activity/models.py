@@ -2,12 +2,15 @@
 
 from django.db import models
 
+from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.tenancy import TenantModel
 
 
 class Activity(TenantModel):
     """One thing that happened. Written once, in the transaction of the change; the role has no UPDATE or DELETE."""
 
+    # Every index begins with it; one more costs each row that is written.
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
     at = models.DateTimeField()
     actor = models.CharField(max_length=80)
     kind = models.CharField(max_length=60)
@@ -35,6 +38,7 @@ class PendingActivity(TenantModel):
     it lives here rather than in the activity, because a record that nobody can change must hold no personal data.
     """
 
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+", db_index=False)
     activity_id = models.UUIDField()
     snapshot = models.JSONField(null=True)
     available_at = models.DateTimeField()
