@@ -49,6 +49,10 @@ class Group:
     parts: list[Candidate] = field(default_factory=list)
 
     @property
+    def deducts(self) -> bool:
+        return any(part.is_deduction for part in self.parts)
+
+    @property
     def net(self) -> int:
         """What the parts come to: below 0 where deductions exceed earnings."""
         return sum(-part.amount if part.is_deduction else part.amount for part in self.parts)

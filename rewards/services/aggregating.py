@@ -22,7 +22,7 @@ from campaigns.models import Campaign, EarningTiming
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
-from referral_rocket.kit.ids import uuid7
+from referral_rocket.kit.ids import uuid7, uuid7_many
 from rewards.aggregates import Candidate, Group, delayed_groups, statement_groups
 from rewards.models import Reward
 from rewards.periods import first_close_after
@@ -35,6 +35,8 @@ from rewards.states import RewardStatus, RewardType, WaitingFor
 ACTOR = "system:release"
 CUSTOMERS = 500
 NET_ZERO = "net_zero"
+_COUNTED = (WaitingFor.AGGREGATION, WaitingFor.HOLDING)
+_JOINING = (RewardStatus.EARNED, RewardStatus.PENDING_DEDUCTION)
 
 _PERIOD = """
 INSERT INTO rewards_statementperiod AS period (
@@ -105,11 +107,14 @@ class _Round:
         self,
         kind: str,
         timing: str,
+        held: Callable[[Sequence[UUID]], Q],
         waiting: Callable[[Campaign], Q],
         groups: Callable[[Campaign, Iterable[Candidate]], list[Group]],
     ) -> None:
         self.kind = kind
         self.timing = timing
+        # What is looked at of so many people, who come in the order of their keys.
+        self.held = held
         self.waiting = waiting
         self.groups = groups
 
@@ -118,6 +123,13 @@ def _statements(close: datetime) -> _Round:
     return _Round(
         RewardType.STATEMENT,
         EarningTiming.STATEMENT,
+        # Whoever has such rewards between the first and the last of them is one of them.
+        lambda people: Q(
+            participant__gte=people[0],
+            participant__lte=people[-1],
+            waiting_for=WaitingFor.AGGREGATION,
+            ready_at__lt=close,
+        ),
         lambda campaign: Q(ready_at__lt=close),
         lambda campaign, candidates: statement_groups(candidates, close),
     )
@@ -130,6 +142,8 @@ def _days(moment: datetime) -> _Round:
     return _Round(
         RewardType.DELAYED,
         EarningTiming.DELAYED,
+        # A day waits for what is still held of it.
+        lambda people: Q(participant__in=people, waiting_for__in=_COUNTED),
         lambda campaign: Q(occurred_at__lte=moment - delay(campaign), ready_at__lte=moment),
         lambda campaign, candidates: delayed_groups(
             candidates, delay=delay(campaign), zone=campaign.organization.zone, moment=moment
@@ -166,7 +180,7 @@ def _taken(campaign_id: UUID) -> Campaign:
 
 
 def _total(organization: Organization, campaign: Campaign, people: Sequence[UUID], wanted: _Round) -> int:
-    candidates = _held(campaign, people)
+    candidates = _held(campaign, people, wanted)
     groups = _not_made_yet(campaign, wanted.groups(campaign, candidates))
     now = clock.now(organization)
     with totals_last(organization):
@@ -177,14 +191,15 @@ def _total(organization: Organization, campaign: Campaign, people: Sequence[UUID
 def _write(organization: Organization, campaign: Campaign, groups: Sequence[Group], kind: str, now: datetime) -> None:
     reason = "statement closed" if kind == RewardType.STATEMENT else "a day's total is due"
     for currency in sorted({group.currency for group in groups}):
-        here = [(group, _aggregate(group)) for group in groups if group.currency == currency]
+        mine = [group for group in groups if group.currency == currency]
+        here = [(group, _aggregate(group, pk)) for group, pk in zip(mine, uuid7_many(len(mine)), strict=True)]
         if kind == RewardType.STATEMENT:
-            _note_period(campaign, currency, [group for group, _ in here], now)
+            _note_period(campaign, currency, mine, now)
         # What is taken off a total is as good as taken back: the budget has it again (a negative total is still open).
         netted = [
             (part.reward_id, part.amount)
-            for group, _ in here
-            if group.net >= 0
+            for group in mine
+            if group.deducts and group.net >= 0
             for part in group.parts
             if part.is_deduction
         ]
@@ -210,30 +225,27 @@ def _write(organization: Organization, campaign: Campaign, groups: Sequence[Grou
         )
 
 
-def _held(campaign: Campaign, people: Sequence[UUID]) -> list[Candidate]:
+def _held(campaign: Campaign, people: Sequence[UUID], wanted: _Round) -> list[Candidate]:
     """What waits or is held of these people, locked in key order with what deductions among it give back to."""
-    waiting = Reward.objects.filter(
-        campaign=campaign,
-        participant__in=people,
-        waiting_for__in=[WaitingFor.AGGREGATION, WaitingFor.HOLDING],
-        status__in=[RewardStatus.EARNED, RewardStatus.PENDING_DEDUCTION],
+    waiting = Q(wanted.held(people), campaign=campaign)
+    deductions = list(
+        Reward.objects.filter(waiting, status=RewardStatus.PENDING_DEDUCTION).values_list("pk", flat=True)
     )
-    ids = list(waiting.values_list("pk", flat=True))
-    deductions = list(waiting.filter(status=RewardStatus.PENDING_DEDUCTION).values_list("pk", flat=True))
     holders = budget_holders(deductions)
     rows = (
         Reward.objects.select_for_update(no_key=True)
-        .filter(pk__in={*ids, *holders})
+        .filter(waiting & Q(status__in=_JOINING) | Q(pk__in=holders) if holders else waiting & Q(status__in=_JOINING))
         .order_by("pk")
         .values_list(
             "pk", "participant_id", "customer_id", "currency", "status", "waiting_for", "amount", "target_amount",
             "occurred_at", "ready_at", "restores_id",
         )
     )  # fmt: skip
-    wanted = set(ids)
-    taken = claimed(deductions) if deductions else set()
-    candidates = [Candidate._make(row) for row in rows if row[0] in wanted and row[0] not in taken]
-    return [each for each in candidates if each.waiting_for in (WaitingFor.AGGREGATION, WaitingFor.HOLDING)]
+    # What deductions give back to may wait for something else.
+    candidates = [each for each in map(Candidate._make, rows) if each.waiting_for in _COUNTED]
+    # A deduction that is only here since: what it gives back to isn't locked. It waits for the next aggregate.
+    known = set(deductions) - (claimed(deductions) if deductions else set())
+    return [each for each in candidates if each.reward_id in known or not each.is_deduction]
 
 
 def _not_made_yet(campaign: Campaign, groups: Sequence[Group]) -> list[Group]:
@@ -243,7 +255,8 @@ def _not_made_yet(campaign: Campaign, groups: Sequence[Group]) -> list[Group]:
     made = set(
         Reward.objects.filter(
             campaign=campaign,
-            participant__in=[group.participant_id for group in groups],
+            participant__gte=min(group.participant_id for group in groups),
+            participant__lte=max(group.participant_id for group in groups),
             type=RewardType.STATEMENT,
             period_ends_at__in={group.period_ends_at for group in groups},
         ).values_list("participant", "currency", "period_ends_at")
@@ -251,11 +264,11 @@ def _not_made_yet(campaign: Campaign, groups: Sequence[Group]) -> list[Group]:
     return [group for group in groups if (group.participant_id, group.currency, group.period_ends_at) not in made]
 
 
-def _aggregate(group: Group) -> NewAggregate:
+def _aggregate(group: Group, pk: UUID) -> NewAggregate:
     net = group.net
     status = RewardStatus.PENDING if net > 0 else RewardStatus.PENDING_DEDUCTION if net < 0 else RewardStatus.CANCELED
     return NewAggregate(
-        id=uuid7(),
+        id=pk,
         participant_id=group.participant_id,
         customer_id=group.customer_id,
         status=str(status),

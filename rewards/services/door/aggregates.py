@@ -5,19 +5,17 @@ part of the caller's transaction, and the totals are its last statement.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
 
-from participants.models import Customer
 from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.tasks import hand_on
 from referral_rocket.kit import clock
-from referral_rocket.kit.ids import uuid7
+from referral_rocket.kit.ids import uuid7_texts
 from referral_rocket.kit.nudges import nudge
 from rewards.errors import InvalidRewardTransition
 from rewards.models import Reward
@@ -25,8 +23,7 @@ from rewards.services.door import Changes, add_up, erased_have_open
 from rewards.states import OPEN_STATUSES, REWARD_TRANSITIONS, RewardStatus
 
 
-@dataclass(frozen=True)
-class NewAggregate:
+class NewAggregate(NamedTuple):
     """What is an aggregate's own; the rest all of one call have in common. Amounts in minor units."""
 
     id: UUID
@@ -41,8 +38,7 @@ class NewAggregate:
     moment: datetime
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """One reward or deduction that becomes part of an aggregate, as the caller read it under its lock."""
 
     reward_id: UUID
@@ -58,7 +54,7 @@ _OWN = {
     "earned_amount": "bigint", "reason": "text", "parts_count": "int", "period_ends_at": "timestamptz",
     "moment": "timestamptz",
 }  # fmt: skip
-_IDS = ("transition", "activity", "pending")
+_BESIDE = ("transition", "activity", "pending")
 # Where a column of the reward isn't called like the aggregate's own.
 _FROM_OWN = {
     **{name: f"made.{name}" for name in _OWN if name != "moment"},
@@ -90,23 +86,30 @@ WITH made AS (
         jsonb_build_object(
             'from', NULL, 'to', status, 'amount', amount, 'reason', coalesce(reason, %(why)s::text))
     FROM made
+), person AS (
+    SELECT made.*, customer.external_id, customer.erased_at
+    -- LIMIT: each is looked up by its key. A join of so many is planned as a read of the whole table.
+    FROM made, LATERAL (
+        SELECT external_id, erased_at FROM participants_customer WHERE id = made.customer_id LIMIT 1) AS customer
+), told AS (
+    INSERT INTO activity_pendingactivity (id, organization_id, activity_id, snapshot, available_at, attempts)
+    SELECT pending, %(organization_id)s, activity,
+        jsonb_build_object(
+            'amount', amount,
+            'created_at', to_char(%(created_at)s::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+            'currency', %(currency)s::text, 'customer_id', customer_id, 'external_id', external_id,
+            'campaign_id', %(campaign_id)s::uuid, 'reward_id', id, 'parts_count', parts_count,
+            'type', %(type)s::text, 'status', status, 'previous_status', NULL,
+            'reason', coalesce(reason, %(why)s::text)),
+        %(wall)s, 0
+    FROM person
 )
-INSERT INTO activity_pendingactivity (id, organization_id, activity_id, snapshot, available_at, attempts)
-SELECT made.pending, %(organization_id)s, made.activity,
-    jsonb_build_object(
-        'amount', made.amount,
-        'created_at', to_char(%(created_at)s::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-        'currency', %(currency)s::text, 'customer_id', made.customer_id, 'external_id', customer.external_id,
-        'campaign_id', %(campaign_id)s::uuid, 'reward_id', made.id, 'parts_count', made.parts_count,
-        'type', %(type)s::text, 'status', made.status, 'previous_status', NULL,
-        'reason', coalesce(made.reason, %(why)s::text)),
-    %(wall)s, 0
-FROM made JOIN participants_customer AS customer ON customer.id = made.customer_id
+SELECT customer_id FROM person WHERE erased_at IS NOT NULL
 """.format(  # noqa: S608
     arrays=", ".join(
-        [*(f"%(own_{name})s::{kind}[]" for name, kind in _OWN.items()), *(f"%(own_{name})s::uuid[]" for name in _IDS)]
+        [*(f"%(own_{name})s::{kind}[]" for name, kind in _OWN.items()), *(f"%({name})s::uuid[]" for name in _BESIDE)]
     ),
-    names=", ".join([*_OWN, *_IDS]),
+    names=", ".join([*_OWN, *_BESIDE]),
     columns=", ".join([*_FROM_OWN, *(str(field.column) for field in _COMMON)]),
     values=", ".join([*_FROM_OWN.values(), *(f"%({field.attname})s" for field in _COMMON)]),
 )
@@ -121,7 +124,9 @@ WITH part AS (
     UPDATE rewards_reward AS reward SET
         status = 'AGGREGATED', waiting_for = NULL, aggregate_id = part.aggregate, updated_at = %(wall)s
     FROM part
-    WHERE reward.id = part.id AND reward.status = part.status AND reward.amount = part.amount
+    -- ANY: as above, the rows are looked up by their keys.
+    WHERE reward.id = ANY (%(id)s::uuid[])
+        AND reward.id = part.id AND reward.status = part.status AND reward.amount = part.amount
         AND reward.waiting_for = 'AGGREGATION'
     RETURNING reward.id, reward.campaign_id, reward.customer_id, reward.transaction_id, reward.deducts_id, reward.type,
         reward.currency, reward.created_at, part.status, part.amount, part.transition, part.activity, part.pending
@@ -163,16 +168,15 @@ def aggregates_make(
     """Insert new aggregates of one campaign, type and currency; `model` has what they have in common."""
     if not aggregates:
         return
-    own: dict[str, list[Any]] = {f"own_{name}": [getattr(each, name) for each in aggregates] for name in _OWN}
-    own |= {f"own_{name}": [uuid7() for _ in aggregates] for name in _IDS}
+    columns = dict(zip(_OWN, zip(*aggregates, strict=True), strict=True))
+    own = {f"own_{name}": _ids(column) if _OWN[name] == "uuid" else list(column) for name, column in columns.items()}
     common = {field.attname: field.get_db_prep_save(getattr(model, field.attname), connection) for field in _COMMON}
     moments = {"at": clock.now(organization), "wall": clock.wall()}
     with connection.cursor() as cursor:
-        cursor.execute(_MAKE, {**common, **own, **moments, "actor": actor, "why": reason})
+        cursor.execute(_MAKE, {**common, **own, **_new_ids(len(aggregates)), **moments, "actor": actor, "why": reason})
+        erased = {customer for (customer,) in cursor.fetchall()}
     nudge(hand_on)
-    opened = {each.customer_id for each in aggregates if each.status in OPEN_STATUSES}
-    erased = Customer.objects.filter(pk__in=opened, erased_at__isnull=False).values_list("pk", flat=True)
-    erased_have_open(opened, set(erased))
+    erased_have_open({each.customer_id for each in aggregates if each.status in OPEN_STATUSES}, erased)
     changes: Changes = defaultdict(lambda: [0, 0, 0])
     for each in aggregates:
         change = changes[model.campaign_id, model.currency, each.status]
@@ -210,13 +214,11 @@ def _move(organization: Organization, parts: Sequence[Part], actor: str, reason:
         cursor.execute(
             _AGGREGATE,
             {
-                "id": [part.reward_id for part in parts],
-                "aggregate": [part.aggregate_id for part in parts],
+                **_new_ids(len(parts)),
+                "id": _ids(part.reward_id for part in parts),
+                "aggregate": _ids(part.aggregate_id for part in parts),
                 "status": [part.status for part in parts],
                 "amount": [part.amount for part in parts],
-                "transition": [uuid7() for _ in parts],
-                "activity": [uuid7() for _ in parts],
-                "pending": [uuid7() for _ in parts],
                 "organization": organization.pk,
                 "actor": actor,
                 "reason": reason,
@@ -227,3 +229,17 @@ def _move(organization: Organization, parts: Sequence[Part], actor: str, reason:
         (moved,) = cursor.fetchone()
     if moved != len(parts):
         raise InvalidRewardTransition("Somebody else changed a part at the same time.")
+
+
+def _ids(identifiers: Iterable[UUID]) -> str:
+    """An array of ids as PostgreSQL writes it: the driver would ask of each element what it is."""
+    return _array([each.hex for each in identifiers])
+
+
+def _new_ids(count: int) -> dict[str, str]:
+    """Arrays of keys for what is written beside each row."""
+    return {name: _array(uuid7_texts(count)) for name in _BESIDE}
+
+
+def _array(texts: Iterable[str]) -> str:
+    return f"{{{','.join(texts)}}}"
