@@ -7,8 +7,44 @@ is found along what they name.
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
+from campaigns.models import Campaign
 from rewards.models import Reward
-from rewards.services.door import Move
+from rewards.services.door import Move, targets_put_off
+from rewards.services.standing import budget_used
+
+
+def budgets_lock(campaign_ids: Iterable[UUID]) -> None:
+    """Keep others that count against these campaigns' budgets away until the end of this transaction."""
+    wanted = set(campaign_ids)
+    if wanted:
+        budgeted = Campaign.objects.select_for_update(no_key=True).filter(pk__in=wanted, budget__isnull=False)
+        list(budgeted.order_by("pk").values_list("pk"))
+
+
+class BudgetsLeft:
+    """How far targets may rise in a transaction. Of campaigns that aren't `held` nobody knows what is left: nothing."""
+
+    def __init__(self, held: Iterable[UUID] = ()) -> None:
+        self._held = frozenset(held)
+        # None where there is no budget.
+        self._left: dict[UUID, int | None] = {}
+
+    def take(self, campaign_id: UUID, amount: int) -> int:
+        """What of `amount` there is, in minor units; it is as good as used then."""
+        if campaign_id not in self._left:
+            self._left[campaign_id] = self._read(campaign_id)
+        left = self._left[campaign_id]
+        if left is None:
+            return amount
+        granted = max(min(amount, left), 0)
+        self._left[campaign_id] = left - granted
+        return granted
+
+    def _read(self, campaign_id: UUID) -> int | None:
+        budget = Campaign.objects.values_list("budget", flat=True).get(pk=campaign_id)
+        if budget is None:
+            return None
+        return budget - budget_used(campaign_id) - targets_put_off(campaign_id) if campaign_id in self._held else 0
 
 
 def budget_holders(deduction_ids: Sequence[UUID]) -> set[UUID]:

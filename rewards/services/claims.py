@@ -33,10 +33,13 @@ def issuing_begins(reward_ids: Iterable[UUID]) -> None:
     """Note what was left of each reward's payment at this moment: deductions are reckoned from it (reversing.py).
 
     Where a refund still waits for an earlier issuing that came to nothing, the amount is from before that refund, and
-    so is what was noted then: it stays. The caller holds the rewards' rows.
+    so is what was noted then: it stays. So does what was noted with a base of its own (reversing.families.issued_from).
+    The caller holds the rewards' rows.
     """
     net_now = QualifyingEvent.objects.filter(pk=OuterRef("event")).values("net_amount")
-    fresh = Reward.objects.filter(pk__in=list(reward_ids), event__isnull=False, pending_reduction=0)
+    fresh = Reward.objects.filter(
+        pk__in=list(reward_ids), event__isnull=False, pending_reduction=0, issued_base__isnull=True
+    )
     fresh.update(issued_net=Subquery(net_now))
 
 

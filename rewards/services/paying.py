@@ -19,7 +19,7 @@ from rewards.errors import EventRefused, RewardsError
 from rewards.services.door import totals_last
 from rewards.services.earning import DUPLICATE, EventReport, EventResult, events_ask_again, events_record
 from rewards.services.recognising import Recognised, payments_recognise
-from rewards.services.reversing import payments_settle
+from rewards.services.reversing import budgets_lock_early, payments_settle
 
 EVENT_TYPE = "purchase"
 ACTOR = "system:payments"
@@ -46,6 +46,7 @@ def payments_count(
         reversals_store(
             organization=organization, reports=[(each.payment, each.report) for each in reversals], actor=ACTOR
         )
+        budgets_lock_early(payments)
         said = _record(organization, payments, recognised)
         payments_settle(organization=organization, payments=payments, actor=ACTOR, recognised=recognised.undone)
     return said

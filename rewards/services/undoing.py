@@ -9,6 +9,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from rewards.errors import EventNotUndoable
+from rewards.services.budgets import BudgetsLeft
 from rewards.services.claims import claimed
 from rewards.services.door import Move, rewards_move
 from rewards.services.reversing.families import Holding, hold
@@ -73,7 +74,9 @@ def event_undo(*, organization: Organization, event: QualifyingEvent, actor: str
 def _withdrawn(organization: Organization, event: QualifyingEvent, holding: Holding) -> list[Move]:
     """The steps by which the event's parts leave aggregates that nobody has issued, or raises EventNotUndoable."""
     parts = [reward for reward in holding.rewards if reward.status == RewardStatus.AGGREGATED]
-    settlement = Settlement(organization, event, holding, before=event.net_amount or 0, net=0, reason=UNDONE)
+    settlement = Settlement(
+        organization, event, holding, BudgetsLeft(), before=event.net_amount or 0, net=0, reason=UNDONE
+    )
     for part in parts:
         if part.deducts_id is not None or not settlement.withdraw(part):
             raise EventNotUndoable("A reward of this event was issued with others already, so the event stays.")

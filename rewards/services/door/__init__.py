@@ -137,6 +137,14 @@ def totals_last(organization: Organization) -> Iterator[None]:
     _write_totals(organization, waiting.changes)
 
 
+def targets_put_off(campaign_id: UUID) -> int:
+    """By how much the campaign's targets have changed in this transaction, and the totals don't say so yet."""
+    waiting = _put_off.get()
+    if waiting is None:
+        return 0
+    return sum(change[2] for (changed, _, _), change in waiting.changes.items() if changed == campaign_id)
+
+
 @transaction.atomic
 def rewards_create(*, organization: Organization, rewards: Sequence[Reward], actor: str, reason: str) -> list[Reward]:
     """Insert new rewards, whatever status they begin in."""

@@ -12,6 +12,9 @@ its event with the outcome.
 A part of an aggregate is issued with it. Until then it falls and rises, and the aggregate with it; an aggregate that
 fell to nothing is canceled, and what would take it below is a deduction. Parts of one aggregate may be settled for
 several events at once: each waits for the aggregate's row, which is locked with the event's rewards in key order.
+
+What is given back counts against the budget as far as that goes: its campaign's row is locked before the events. What
+the budget has been given to others for meanwhile is still owed, by a reward that restores and that no budget counts.
 """
 
 from collections import defaultdict
@@ -23,25 +26,29 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q
 
-from participants.models import Payment, QualifyingEvent, Reversal
+from campaigns.models import Campaign
+from participants.models import Payment, QualifyingEvent, Reversal, ReversalStatus
 from participants.reversals import Net, ReversalReport, net_of, reversal_store, reversals_of
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit.rows import rows_update
 from rewards.models import Claim, Reward
+from rewards.services.budgets import BudgetsLeft, budgets_lock
 from rewards.services.door import Move, rewards_create, rewards_move, totals_last
 from rewards.services.leaving import leave_nothing_open
 from rewards.services.reversing.families import Holding, hold, issuing_begun
 from rewards.services.reversing.settlement import GIVEN_BACK, REFUNDED, Settlement
 
 SAME_PAYMENT = "same_payment"
+_GIVES_BACK = (ReversalStatus.FAILED, ReversalStatus.WON)
 
 __all__ = [
     "GIVEN_BACK",
     "REFUNDED",
     "SAME_PAYMENT",
     "ReversalResult",
+    "budgets_lock_early",
     "event_settle",
     "events_settle",
     "issuing_begun",
@@ -160,11 +167,12 @@ def events_settle(*, organization: Organization, event_ids: Collection[UUID], ac
     """`event_settle` for many events, all in one go where their rewards are of nobody's aggregate.
 
     An aggregate is the sum of parts that may be of several events: each of those has to see what the one before made of
-    it, so they are settled one after another. All events, then all of their rewards, are locked in key order before the
-    first one is settled (docs/locking.md).
+    it, so they are settled one after another. Budgets from which something may be given back, then all events, then all
+    of their rewards, are locked in key order before the first one is settled (docs/locking.md).
     """
     if not event_ids:
         return []
+    budgets = _budgets_to_raise(event_ids)
     events = [
         event
         for event in QualifyingEvent.objects.select_for_update(no_key=True).filter(pk__in=event_ids).order_by("pk")
@@ -176,15 +184,40 @@ def events_settle(*, organization: Organization, event_ids: Collection[UUID], ac
     alone = {reward.event_id for reward in holding.rewards if reward.aggregate_id is not None}
     with totals_last(organization):
         together = [event for event in events if event.pk not in alone]
-        changed = _settle(organization, together, holding, actor)
+        changed = _settle(organization, together, holding, budgets, actor)
         for event in events:
             if event.pk in alone:
-                changed += _settle(organization, [event], hold([event]), actor)
+                changed += _settle(organization, [event], hold([event]), budgets, actor)
     return changed
 
 
+def budgets_lock_early(payments: Sequence[Payment]) -> None:
+    """For a transaction that counts payments before it settles them: where something may be given back, it locks every
+    budget at once, so that those which it counts against later are none that it would have to lock in another order.
+    """
+    if Reversal.objects.filter(payment__in=payments, status__in=_GIVES_BACK).exists():
+        budgets_lock(Campaign.objects.filter(budget__isnull=False).values_list("pk", flat=True))
+
+
+def _budgets_to_raise(event_ids: Collection[UUID]) -> BudgetsLeft:
+    """The budgets of these events' campaigns from which something may be given back now, locked."""
+    events = list(QualifyingEvent.objects.filter(pk__in=event_ids, campaign__budget__isnull=False))
+    given_back = {
+        event_id
+        for event_id, reversals in (reversals_of(events) if events else {}).items()
+        if any(each.status in _GIVES_BACK for each in reversals)
+    }
+    wanted = {event.campaign_id for event in events if event.pk in given_back}
+    budgets_lock(wanted)
+    return BudgetsLeft(wanted)
+
+
 def _settle(
-    organization: Organization, events: Sequence[QualifyingEvent], holding: Holding, actor: str
+    organization: Organization,
+    events: Sequence[QualifyingEvent],
+    holding: Holding,
+    budgets: BudgetsLeft,
+    actor: str,
 ) -> list[Reward]:
     """Events that share no aggregate."""
     befores = _write_nets(organization, events, actor)
@@ -193,7 +226,7 @@ def _settle(
     for event, part in zip(events, holding.by_event(events), strict=True):
         reason = REFUNDED if event.same_as_id is None else SAME_PAYMENT
         settlement = Settlement(
-            organization, event, part, before=befores[event.pk], net=event.net_amount or 0, reason=reason
+            organization, event, part, budgets, before=befores[event.pk], net=event.net_amount or 0, reason=reason
         )
         for family in part.families():
             settlement.settle(family)

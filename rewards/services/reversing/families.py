@@ -74,10 +74,12 @@ class Family:
 def issued_from(reward: Reward, event: QualifyingEvent) -> tuple[int | None, int]:
     """(what was issued, of which net amount): what deductions are reckoned from. None where nothing was issued of it.
 
-    A part was issued with its aggregate, or taken off a negative one; `issued_base` says how much of it.
+    A part was issued with its aggregate, or taken off a negative one; `issued_base` says how much of it. So it does of
+    what fell below its netted part while its money had come back.
     """
     if reward.status == RewardStatus.AVAILABLE:
-        return reward.amount, (event.amount or 0) if reward.issued_net is None else reward.issued_net
+        base = reward.amount if reward.issued_base is None else reward.issued_base
+        return base, (event.amount or 0) if reward.issued_net is None else reward.issued_net
     if reward.status == RewardStatus.AGGREGATED and reward.issued_net is not None:
         return reward.issued_base or 0, reward.issued_net
     return None, 0

@@ -11,6 +11,7 @@ from participants.models import QualifyingEvent
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
 from rewards.models import Reward
+from rewards.services.budgets import BudgetsLeft
 from rewards.services.door import Move
 from rewards.services.reversing.families import Family, Holding, taken
 from rewards.states import RewardStatus, WaitingFor
@@ -68,6 +69,7 @@ class Settlement:
         organization: Organization,
         event: QualifyingEvent,
         holding: Holding,
+        budgets: BudgetsLeft,
         *,
         before: int,
         net: int,
@@ -79,6 +81,7 @@ class Settlement:
         self.before = before
         self.net = net
         self.reason = reason
+        self.budgets = budgets
         self.now = clock.now(organization)
         self.created: list[Reward] = []
         self._drafts: dict[UUID, Draft] = {}
@@ -168,7 +171,8 @@ class Settlement:
                 self._cut(carrier, cut)
                 amount -= cut
         for carrier in family.carriers:
-            if carrier.status not in (RewardStatus.AVAILABLE, RewardStatus.AGGREGATED) or not amount:
+            issued = carrier.status in (RewardStatus.AVAILABLE, RewardStatus.AGGREGATED) or carrier.netted_amount
+            if not issued or not amount:
                 continue
             off = sum(taken(each) for each in family.deductions if _deducted(each) == carrier.pk)
             cut = min(amount, self._amount(carrier) - off)
@@ -182,7 +186,8 @@ class Settlement:
         An aggregate can't change its direction: one to be issued falls to nothing at most, one to be deducted rises so.
         """
         if reward.status in _UNISSUED:
-            return reward.earned_amount
+            # What was netted while it was issued stays issued, though the money that was sent came back.
+            return reward.amount - reward.netted_amount if taking else reward.earned_amount
         aggregate = self.holding.aggregate_of(reward)
         if reward.status != RewardStatus.AGGREGATED or aggregate is None or not self.holding.is_open(aggregate):
             return 0
@@ -192,7 +197,9 @@ class Settlement:
             if taking
             else (aggregate.status == RewardStatus.PENDING_DEDUCTION)
         )
-        return abs(total) if bounded else reward.earned_amount
+        if not bounded:
+            return reward.earned_amount
+        return max(abs(total) - aggregate.netted_amount, 0) if taking else abs(total)
 
     def _cut(self, carrier: Reward, cut: int) -> None:
         draft = self._draft(carrier)
@@ -212,6 +219,9 @@ class Settlement:
         aggregate = self.holding.aggregate_of(carrier) if carrier.status == RewardStatus.AGGREGATED else None
         if aggregate is not None and carrier.issued_net is None:
             # Its aggregate fell to nothing with it, and what is left of it is what others' deductions were taken off.
+            self._set_issued(carrier, carrier.amount, self.before)
+        if carrier.status in _UNISSUED and carrier.issued_base is None:
+            # Only what was netted of it is left, and that is less than what it stands for: from now on reckoned from that.
             self._set_issued(carrier, carrier.amount, self.before)
         deducted = aggregate or carrier
         self.created.append(
@@ -236,6 +246,8 @@ class Settlement:
                 self._lift(deduction, back)
         for carrier in family.carriers:
             back = min(amount, carrier.refunded_amount, self._room(carrier, taking=False))
+            if back > 0 and carrier.restores_id is None:
+                back = self.budgets.take(carrier.campaign_id, back)
             if back > 0:
                 amount -= back
                 self._raise(carrier, back)
