@@ -34,7 +34,7 @@ test: $(BUILT) ## The whole suite; ARGS="tests/rewards -k door" chooses some of 
 	@$(BIN)/python -m embedded.suite $(ARGS)
 
 books: $(BUILT) ## The property test of the books with BOOKS_EXAMPLES (20,000) random sequences
-	@BOOKS_EXAMPLES=$${BOOKS_EXAMPLES:-20000} LOG_LEVEL=ERROR $(BIN)/pytest tests/rewards/test_books.py -q -p no:cacheprovider
+	@BOOKS_EXAMPLES=$${BOOKS_EXAMPLES:-20000} LOG_LEVEL=ERROR $(BIN)/pytest tests/rewards/test_books.py tests/rewards/test_books_at_once.py -q -s -p no:cacheprovider
 
 schemathesis: $(BUILT) ## All of schemathesis' checks over the served API, for SECONDS=600
 	$(BIN)/python -m embedded.throwaway $(BIN)/python -m tests.api.long_run $(or $(SECONDS),600)

@@ -51,6 +51,34 @@ def _id(name: str, number: str = "n") -> str:
 
 
 _RARELY = "CASE n % 100 WHEN 1 THEN {} WHEN 2 THEN {} WHEN 3 THEN {} ELSE {} END"
+
+
+def _in_words(cases: dict[int, str], otherwise: str) -> str:
+    """By `n` modulo 100."""
+    return " ".join(
+        ["CASE n % 100", *(f"WHEN {n} THEN '{value}'" for n, value in cases.items()), f"ELSE {otherwise} END"]
+    )
+
+
+# One of a hundred each; what waits for a total or was carried over is of the campaign with the number that is named.
+STATEMENT, CARRY, DELAYED = 4, 5, 8
+_STANDING = {
+    1: "PENDING",
+    2: "EARNED",
+    3: "EARNED",
+    STATEMENT: "EARNED",
+    CARRY: "EARNED",
+    6: "AGGREGATED",
+    7: "PENDING_DEDUCTION",
+    DELAYED: "EARNED",
+}
+_WAITING = {2: "REVIEW", 3: "HOLDING", STATEMENT: "AGGREGATION", CARRY: "CARRY", DELAYED: "AGGREGATION"}
+_TERMS: dict[int, dict[str, Any]] = {
+    STATEMENT: {"earning_timing": "STATEMENT"},
+    # More than anybody has.
+    CARRY: {"remainder": "CARRY", "carry_minimum": 100_000},
+    DELAYED: {"earning_timing": "DELAYED", "delay_days": 1},
+}
 _PARTICIPATION = {"campaign_id": "campaign", "participant_id": _id("participant")}
 _REWARD = {"reward_id": _id("reward")}
 # In an order in which what is pointed to comes first.
@@ -114,10 +142,14 @@ CROWD: tuple[tuple[type[models.Model], int, dict[str, str]], ...] = (
             "customer_id": _id("customer"),
             "event_id": _id("event"),
             "transaction_id": "'order_' || n",
-            "status": _RARELY.format("'PENDING'", "'EARNED'", "'EARNED'", "'AVAILABLE'"),
-            "waiting_for": _RARELY.format("NULL", "'REVIEW'", "'HOLDING'", "NULL"),
+            "status": _in_words(_STANDING, "'AVAILABLE'"),
+            "waiting_for": _in_words(_WAITING, "NULL"),
             "releases_at": "now() + interval '1 day'",
-            "issued_at": "CASE WHEN n % 100 NOT IN (1, 2, 3) THEN now() END",
+            "ready_at": "now() - interval '1 day'",
+            "issued_at": "CASE WHEN n % 100 NOT BETWEEN 1 AND 8 THEN now() END",
+            # Fifty parts each, of rewards that are due.
+            "aggregate_id": f"CASE WHEN n % 100 = 6 THEN {_id('reward', '(n - n % 5000 + 1)')} END",
+            "deducts_id": f"CASE WHEN n % 100 = 7 THEN {_id('reward', '(n + 10)')} END",
         },
     ),
     (Decision, SOME, {"id": _id("decision"), "event_id": _id("event"), **_REWARD}),
@@ -169,7 +201,7 @@ BIG = {model._meta.db_table for model, rows, _ in CROWD if rows >= SOME}
 
 def gather(organization: Organization) -> dict[str, Any]:
     """Fill the organization; answers one row of each kind to ask about."""
-    campaigns = [factories.campaign(organization) for _ in range(CAMPAIGNS)]
+    campaigns = [factories.campaign(organization, **_TERMS.get(number, {})) for number in range(CAMPAIGNS)]
     sharer = factories.participant(campaigns[0])
     link = factories.connection(organization)
     listed = upload(organization, as_csv(["email", "referred by"], [["listed@example.com", "crowd@example.com"]]))
@@ -200,6 +232,8 @@ def gather(organization: Organization) -> dict[str, Any]:
         found = Reward.objects.select_related("event", "participant", "customer").get(transaction_id="order_4101")
         return {
             "campaign": found.campaign,
+            "statements": campaigns[STATEMENT],
+            "aggregate": Reward.objects.filter(status="AGGREGATED").select_related("aggregate")[0].aggregate,
             "reward": found,
             "event": found.event,
             "participant": found.participant,

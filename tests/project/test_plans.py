@@ -38,19 +38,23 @@ from referral_rocket.activity.models import Activity
 from referral_rocket.kit.clock import wall
 from referral_rocket.kit.leases import Lease
 from rewards import selectors
+from rewards.balances import balances
 from rewards.due import DueFilter, due_rows, free_sum, rewards_of_row
 from rewards.models import BatchItem, Finding, Reconciliation, Reward
 from rewards.services import erasing, freezing, issuing, queueing, recipients
+from rewards.services.aggregating import next_close
 from rewards.services.asking import last_asked
 from rewards.services.automatic import ahead_of
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
 from rewards.services.lanes import Lane, next_lane
+from rewards.services.netting import nettable
 from rewards.services.recognising import payments_recognise
 from rewards.services.reconciling import runs
 from rewards.services.reconciling.comparing import to_compare
 from rewards.services.reconciling.listed import _rewards_of_own_ids, hold_against, people_of
-from rewards.services.releasing import release
+from rewards.services.releasing import release_everywhere
+from rewards.services.remainders import rows_of_remainder
 from rewards.services.reversing import _event_and_payment
 from rewards.services.selecting import Selection, batch_plan, selected
 from rewards.services.standing import Scene, load
@@ -176,6 +180,29 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         ),
         "history of a reward": lambda: list(selectors.history(reward)),
         "rewards on a later page": lambda: list(selectors.rewards().filter(pk__lt=reward.pk).order_by("-id")[:PAGE]),
+        "parts of an aggregate": lambda: list(selectors.parts_of(one["aggregate"]).order_by("-id")[:PAGE]),
+        "what the parts of an aggregate come to": lambda: selectors.parts_sums(one["aggregate"]),
+        "what waits for a total": lambda: selectors.waiting_for_total(one["statements"].pk),
+        "when a statement closes": lambda: next_close(one["statements"]),
+        "closes of a campaign": lambda: list(selectors.periods(one["statements"].pk).order_by("-id")[:PAGE]),
+        "statements of a campaign": lambda: list(
+            selectors.rewards_matching(
+                selectors.RewardFilter(campaign_id=one["statements"].pk, type="STATEMENT")
+            ).order_by("-id")[:PAGE]
+        ),
+        "deductions due": lambda: list(
+            selectors.rewards_matching(selectors.RewardFilter(statuses=["PENDING_DEDUCTION"])).order_by("-id")[:PAGE]
+        ),
+        "what was carried over": lambda: list(
+            selectors.rewards_matching(selectors.RewardFilter(statuses=["EARNED"], waiting_for=["CARRY"])).order_by(
+                "-id"
+            )[:PAGE]
+        ),
+        "numbers of what waits": selectors.waiting_counts,
+        "totals of campaigns": lambda: selectors.campaign_totals([campaign.pk]),
+        "a balance": lambda: balances(customer.pk),
+        "deductions to net": lambda: nettable([reward]),
+        "what a remainder changes": lambda: rows_of_remainder(one["aggregate"]),
         "number of what is due": selectors.due_count,
         "campaigns with rewards due": selectors.campaigns_due,
         "the due table": lambda: due_rows(DueFilter(campaign.pk), limit=PAGE),
@@ -263,7 +290,8 @@ def outside(organization: Any) -> dict[str, Callable[[], Any]]:
         "sweep of what is to be frozen": freezing.freeze_everywhere,
         "sweep of who can be paid now": recipients.recipients_retry_everywhere,
         "sweep of erasures": erasing.erasures_finish_everywhere,
-        "sweep of holding periods": lambda: release(organization=organization),
+        # Holding periods end, a month closes, days are due, and what was carried over is looked through.
+        "sweep of what is over": lambda: release_everywhere(at=wall() + timedelta(days=40)),
     }
 
 
@@ -294,6 +322,9 @@ def api(one: Row) -> list[str]:
         "rewards?transaction_id=order_4101",
         f"rewards/{reward}",
         f"rewards/{reward}/history",
+        f"rewards/{one['aggregate'].pk}/parts",
+        "rewards?waiting_for=CARRY",
+        "rewards?type=STATEMENT",
         f"customers/{customer}",
         f"customers/{customer}/rewards",
         f"customers/{customer}/balance",

@@ -5,6 +5,9 @@ from collections import defaultdict
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from rewards.models import Claim, Reward, RewardTotals, RewardTransition
+from rewards.states import RewardStatus
+
+_TO_DEDUCT = (RewardStatus.PENDING_DEDUCTION, RewardStatus.DEDUCTED)
 
 
 def assert_books_agree(organization: Organization) -> None:
@@ -32,3 +35,17 @@ def assert_books_agree(organization: Organization) -> None:
 
         open_claims = list(Claim.objects.filter(closed_at__isnull=True).values_list("reward", flat=True))
         assert len(open_claims) == len(set(open_claims))
+
+
+def assert_aggregates_are_their_parts(organization: Organization) -> None:
+    """Each aggregate that isn't over comes to what its parts do, and each part is of one that is there."""
+    with tenant(organization):
+        sums: dict[object, int] = defaultdict(int)
+        for part in Reward.objects.filter(status=RewardStatus.AGGREGATED):
+            sums[part.aggregate_id] += -part.amount if part.deducts_id else part.amount
+        made = Reward.objects.filter(parts_count__isnull=False)
+        going_on = made.exclude(status=RewardStatus.CANCELED)
+        assert {each.pk: -each.amount if each.status in _TO_DEDUCT else each.amount for each in going_on} == {
+            each.pk: sums[each.pk] for each in going_on
+        }
+        assert sums.keys() == set(made.values_list("pk", flat=True))
