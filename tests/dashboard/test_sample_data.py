@@ -22,7 +22,7 @@ from referral_rocket.accounts.selectors import api_key_by_token
 from referral_rocket.dashboard.sample.plot import plot
 from referral_rocket.dashboard.sample.recipes import FRIENDS, LIVE
 from referral_rocket.kit import clock
-from rewards.models import BatchItem, Claim, Reward, RewardTotals, RewardTransition
+from rewards.models import BatchItem, Claim, Reward, RewardTotals, RewardTransition, StatementPeriod
 from rewards.states import ItemOutcome, RewardStatus
 
 
@@ -107,8 +107,10 @@ def history_leads_to_the_present(organization: Organization) -> None:
 def is_worth_looking_at(live: Organization) -> None:
     with tenant(live):
         statuses = dict(Reward.objects.values_list("status").annotate(Count("id")).order_by())
-        wanted = set(RewardStatus.values) - {RewardStatus.AGGREGATED}
-        assert wanted <= statuses.keys()
+        assert set(RewardStatus.values) <= statuses.keys()
+        assert {"STATEMENT", "DELAYED"} <= set(Reward.objects.values_list("type", flat=True))
+        assert {"AGGREGATION", "CARRY"} <= set(Reward.objects.values_list("waiting_for", flat=True))
+        assert StatementPeriod.objects.count() >= 2
         assert set(Campaign.objects.values_list("status", flat=True)) == set(CampaignStatus.values)
         assert {"USD", "EUR"} == set(Reward.objects.values_list("currency", flat=True))
         outcomes = set(BatchItem.objects.values_list("outcome", flat=True))

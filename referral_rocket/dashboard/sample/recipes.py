@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from campaigns.models import Beneficiary, CampaignStatus, OncePer, RuleType
+from campaigns.models import Beneficiary, CampaignStatus, EarningTiming, OncePer, Remainder, RuleType
 from campaigns.terms import RuleTerms
 
 STRIPE_CREDIT = "STRIPE_CREDIT"
@@ -32,6 +32,8 @@ class Recipe:
     again: float = 0.45
     prices: tuple[int, ...] = (1800, 2400, 3200, 4500, 6400)
     batches: tuple[int, ...] = field(default=())
+    # Issued outside in steps of so much, and confirmed one by one, instead of in batches.
+    steps: int | None = None
 
 
 FRIENDS = Recipe(
@@ -151,7 +153,43 @@ HOLIDAYS = Recipe(
     ),
 )
 
-LIVE = (ICED, FRIENDS, AMBASSADORS, THIRD_BAG, BERLIN, HOLIDAYS)
+PARTNERS = Recipe(
+    name="Partner statements",
+    started=85,
+    people=40,
+    again=0.75,
+    share_referred=0.85,
+    share_buying=0.85,
+    terms={"holding_days": 3, "earning_timing": EarningTiming.STATEMENT, "attribution_window_days": 90},
+    rules=(
+        RuleTerms(
+            type=RuleType.REFERRAL, beneficiary=Beneficiary.REFERRER, rate=Decimal("0.08"), once_per=OncePer.EVENT
+        ),
+    ),
+    prices=(4500, 6400, 8900, 12_900),
+    batches=(57, 40, 27),
+)
+
+CASH_BACK = Recipe(
+    name="Cash back in fives",
+    started=60,
+    people=30,
+    again=0.8,
+    share_referred=0.3,
+    terms={
+        "earning_timing": EarningTiming.DELAYED,
+        "delay_days": 7,
+        "remainder": Remainder.CARRY,
+        "carry_minimum": 500,
+        "landing_url": "https://shop.example.com/cash-back",
+    },
+    rules=(RuleTerms(type=RuleType.TRANSACTIONAL, rate=Decimal("0.10")),),
+    prices=(6400, 8900, 12_900),
+    batches=(35, 20, 6),
+    steps=500,
+)
+
+LIVE = (ICED, FRIENDS, AMBASSADORS, THIRD_BAG, BERLIN, HOLIDAYS, PARTNERS, CASH_BACK)
 
 TRIAL = Recipe(
     name="Give $10, get $10 (trial)",

@@ -25,7 +25,7 @@ from referral_rocket.dashboard.sample.plot import STRIPE, Burst, Buying, Clickin
 from referral_rocket.dashboard.sample.recipes import Recipe
 from referral_rocket.kit import clock
 from rewards.models import Reward
-from rewards.services.confirming import reward_approve, reward_reject
+from rewards.services.confirming import reward_approve, reward_confirm, reward_reject
 from rewards.services.earning import EventReport, events_record
 from rewards.services.releasing import release
 from rewards.services.selecting import Selection
@@ -231,6 +231,9 @@ class Story:
             with clock.as_of(moment), tenant(self.organization):
                 if not Reward.objects.filter(campaign=campaign, status=RewardStatus.PENDING).exists():
                     continue
+                if recipe.steps is not None:
+                    self._confirm_in_steps(campaign, recipe.steps)
+                    continue
                 batch_of_the_past(
                     organization=self.organization,
                     method=campaign.fulfilment_method,
@@ -239,6 +242,13 @@ class Story:
                     actor=self.actor,
                     random=self.random,
                 )
+
+    def _confirm_in_steps(self, campaign: Campaign, step: int) -> None:
+        """What is due, rounded down to whole steps; the rest is carried over. What comes to less than one stays due."""
+        for reward in Reward.objects.filter(campaign=campaign, status=RewardStatus.PENDING).order_by("pk"):
+            issued = reward.amount // step * step
+            if issued:
+                reward_confirm(organization=self.organization, reward=reward, actor=self.actor, amount=issued)
 
     def _unknown_to_stripe(self) -> frozenset[str]:
         return frozenset(person.email for person in self.plot.everybody if not person.known_to_stripe)
