@@ -27,7 +27,7 @@ from tests.integrations.stand_in import RunningSandbox, running
 from tests.rewards.books import assert_books_agree
 from tests.rewards.nursery import Nursery, nursery, wait_until
 
-pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True), pytest.mark.timeout(420)]
 
 REWARDS = 200
 MOMENTS = [3, 20, 41, 60, 83, 100, 121, 144, 163, 190]
@@ -74,7 +74,7 @@ def sweep() -> None:
 def kill_at(workers: Nursery, moments: Sequence[int], done: Callable[[], int], meanwhile: Callable[[], None]) -> None:
     for moment in moments:
         workers.start()
-        wait_until(lambda moment=moment: done() >= moment, seconds=60, meanwhile=meanwhile)
+        wait_until(lambda moment=moment: done() >= moment, seconds=120, meanwhile=meanwhile)
         workers.kill()
     workers.start()
 
@@ -107,7 +107,7 @@ def test_it_works(
     factories.batch(organization, rewards, method="STRIPE_CREDIT")
 
     kill_at(workers, MOMENTS, lambda: len(given_by(stand_in)), sweep)
-    wait_until(lambda: settled(organization), seconds=60, meanwhile=sweep)
+    wait_until(lambda: settled(organization), seconds=120, meanwhile=sweep)
     workers.kill()
     stand_in.clear_faults()
 
@@ -229,13 +229,13 @@ def test_groups_nettings_and_take_backs(stand_in: RunningSandbox, workers: Nurse
         return len(given_by(stand_in)) - before + taken + sent
 
     kill_at(workers, [1, 8, 16, 24, 32, 40, 50, 60], acts, lambda: look_again(organization))
-    wait_until(lambda: settled(organization), seconds=60, meanwhile=lambda: look_again(organization))
+    wait_until(lambda: settled(organization), seconds=120, meanwhile=lambda: look_again(organization))
     # What Wise had made and nobody paid for was cancelled: it came back, and goes out anew under another key.
     with tenant(organization):
         left = list(Reward.objects.filter(pk__in=[each.pk for each in by_wise], status="PENDING"))
     if left:
         factories.batch(organization, left, method="WISE")
-        wait_until(lambda: settled(organization), seconds=60, meanwhile=lambda: look_again(organization))
+        wait_until(lambda: settled(organization), seconds=120, meanwhile=lambda: look_again(organization))
     workers.kill()
     stand_in.clear_faults()
 
