@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from campaigns.services import MANUAL
+from integrations.registry import file_of
 from referral_rocket.accounts.roles import Ability
 from referral_rocket.dashboard.abilities import requires
 from referral_rocket.dashboard.batches.choosing import Chosen, chosen, line_of
@@ -187,6 +188,7 @@ def _show(
         "unlisted": max(0, plan.number - LISTED) if plan else 0,
         "preview": Preview(uuid7(), totals).token(request, line),
         "by_hand": line.choice.method == MANUAL,
+        "by_file": file_of(line.choice.method) is not None,
         "typed": _moves_money(request, line),
         "changed": changed,
         "unconfirmed": unconfirmed,
