@@ -156,7 +156,7 @@ def test_issued_another_way_it_is_found(stand_in: RunningSandbox, reward: Reward
     (credit,) = stand_in.credits()["credits"]
 
     said = " ".join(map(str, reconcile(days=1)))
-    assert f"a person said that it was not issued, but the provider has {credit['id']}" in said
+    assert f"settled as not issued, but the provider has {credit['id']}" in said
 
 
 # The race with the provider's own answer -------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Our rewards looked up at the provider, one by one: whether what is issued here is there, under the same reference.
 
-Also what a person settled as not issued: should the provider show it after all, that is a finding, and nothing else.
+Also what was settled as not issued, by a person or a look-up: should the provider show it after all, that is a finding,
+and nothing else.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -8,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from integrations.base import Access, IssueOutcome, IssueResult
 from integrations.errors import ConnectionNeedsAttention, ProviderError, ProviderRetryable
 from integrations.models import Connection
 from referral_rocket.kit.ids import first_id_at
-from rewards.models import BatchItem, IssueAttempt
+from rewards.models import BatchItem
 from rewards.reconciliations import Finding, FindingKind
 from rewards.services.calls import ProviderCall, earlier_attempts, provider_call
 from rewards.services.reconciling.findings import OF_ITEM, item_key
-from rewards.states import AttemptOutcome, ItemOutcome
+from rewards.states import ItemOutcome
 
 # An item may be issued long after it was made, and not much longer than a provider holds money back.
 LONGEST_ISSUING = timedelta(days=60)
@@ -34,13 +35,8 @@ class Compared:
 
 def to_compare(connection: Connection, since: datetime) -> QuerySet[BatchItem]:
     """The items that were issued through a connection since then, or settled as not issued, in key order."""
-    settled = IssueAttempt.objects.filter(item=OuterRef("pk"), outcome=AttemptOutcome.SETTLED)
-    # What the provider shows then is this one.
-    since_then = BatchItem.objects.filter(
-        reward=OuterRef("reward"), connection=connection, outcome=ItemOutcome.SUCCEEDED, pk__gt=OuterRef("pk")
-    )
     return BatchItem.objects.filter(
-        Q(outcome=ItemOutcome.SUCCEEDED) | Q(Exists(settled) & ~Exists(since_then), outcome=ItemOutcome.FAILED),
+        Q(outcome=ItemOutcome.SUCCEEDED) | Q(outcome=ItemOutcome.FAILED, code="outcome_unknown"),
         connection=connection,
         pk__gt=first_id_at(since - LONGEST_ISSUING),
         updated_at__gte=since,
@@ -48,20 +44,34 @@ def to_compare(connection: Connection, since: datetime) -> QuerySet[BatchItem]:
     ).order_by("pk")
 
 
-def calls_for(
-    connection: Connection, since: datetime, after: UUID | None, access: Access, limit: int
-) -> list[tuple[BatchItem, ProviderCall]]:
-    """The next items and what is to be asked about each. Inside `tenant()`; a fixed number of queries."""
-    items = to_compare(connection, since)
+@dataclass(frozen=True)
+class Page:
+    """Some items in key order, and what is to be asked about those of them that say how their rewards stand."""
+
+    items: Sequence[BatchItem]
+    asked: Sequence[tuple[BatchItem, ProviderCall]]
+
+
+def next_page(connection: Connection, since: datetime, after: UUID | None, access: Access, limit: int) -> Page:
+    """The next items. Inside `tenant()`; a fixed number of queries."""
+    found = to_compare(connection, since)
     if after is not None:
-        items = items.filter(pk__gt=after)
-    page = list(
-        items.select_related("batch", "reward__customer", "reward__campaign").prefetch_related(
+        found = found.filter(pk__gt=after)
+    items = list(
+        found.select_related("batch", "reward__customer", "reward__campaign").prefetch_related(
             "reward__customer__provider_customers"
         )[:limit]
     )
-    earlier = earlier_attempts(page)
-    return [(item, provider_call(access, item, earlier[item.reward_id])) for item in page]
+    failed = [item.reward_id for item in items if item.outcome == ItemOutcome.FAILED]
+    # What the provider shows of these is what was issued by another try.
+    issued = set(
+        BatchItem.objects.filter(reward__in=failed, connection=connection, outcome=ItemOutcome.SUCCEEDED).values_list(
+            "reward", flat=True
+        )
+    )
+    telling = [item for item in items if item.outcome != ItemOutcome.FAILED or item.reward_id not in issued]
+    earlier = earlier_attempts(telling)
+    return Page(items, [(item, provider_call(access, item, earlier[item.reward_id])) for item in telling])
 
 
 def compare(asked: Iterable[tuple[BatchItem, ProviderCall]], *, between: Callable[[], None]) -> Compared:
@@ -108,7 +118,7 @@ def _finding(item: BatchItem, answer: IssueResult | ProviderError | None) -> Fin
 def _settled_as_not_issued(item: BatchItem, answer: IssueResult | ProviderError | None) -> Finding | None:
     if not isinstance(answer, IssueResult) or answer.outcome == IssueOutcome.RETURNED:
         return None
-    words = f"a person said that it was not issued, but the provider has {answer.provider_reference}"
+    words = f"settled as not issued, but the provider has {answer.provider_reference}"
     return _of(item, FindingKind.NOT_ISSUED_HERE, words, provider_reference=answer.provider_reference or "")
 
 

@@ -33,7 +33,7 @@ from rewards.models import BatchItem
 from rewards.reconciliations import Reconciliation, ReconciliationStatus
 from rewards.services.lanes import Lane, give_back, renew
 from rewards.services.reconciling.books import book_findings
-from rewards.services.reconciling.comparing import Compared, calls_for, compare, to_compare
+from rewards.services.reconciling.comparing import Compared, compare, next_page, to_compare
 from rewards.services.reconciling.findings import ACTOR, books_agree, findings_agree, findings_store
 from rewards.services.reconciling.listed import hold_against, people_of
 from rewards.states import ItemOutcome
@@ -278,14 +278,14 @@ def _step(work: _Work, lane: Lane) -> bool:
 def _compare_some(work: _Work, lane: Lane, connection: Connection) -> None:
     with tenant(work.organization):
         after = UUID(work.place.after) if work.place.after else None
-        asked = calls_for(connection, work.row.since, after, lane.access(), PAGE)
-    compared = compare(asked, between=lambda: _hold_on(work, lane))
-    if len(asked) < PAGE:
+        page = next_page(connection, work.row.since, after, lane.access(), PAGE)
+    compared = compare(page.asked, between=lambda: _hold_on(work, lane))
+    if len(page.items) < PAGE:
         work.place.next_listing()
     else:
-        work.place.after = str(asked[-1][0].pk)
+        work.place.after = str(page.items[-1].pk)
     with tenant(work.organization):
-        _write(work, compared, compared=work.row.compared + len(asked))
+        _write(work, compared, compared=work.row.compared + len(page.items))
     renew(lane, [])
 
 
