@@ -47,9 +47,9 @@ def discounts(access: Access, since: datetime, cursor: str, person: str) -> List
     talk = Conversation(access)
     data = talk.read(queries.DISCOUNTS, {"first": PAGE, "after": cursor or None})
     try:
-        page = data["codeDiscountNodes"]
+        page = data["discountNodes"]
         # Other kinds of discount than ours show nothing of themselves here.
-        inside = [node["codeDiscount"] for node in page["nodes"] if "title" in node["codeDiscount"]]
+        inside = [node["discount"] for node in page["nodes"] if "title" in node["discount"]]
         return _page(page, [_discount(each) for each in inside], inside, since)
     except (KeyError, TypeError, ValueError) as error:
         raise talk.unreadable(writes=False) from error

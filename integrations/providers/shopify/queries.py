@@ -79,24 +79,28 @@ mutation GiftCardDeactivate($id: ID!) {
     + _GIFT_CARD
 )
 
-_DISCOUNT = """
-fragment Discount on DiscountCodeNode {
-  id
-  codeDiscount {
-    __typename
-    ... on DiscountCodeBasic {
-      title status asyncUsageCount usageLimit createdAt
-      context { ... on DiscountCustomers { customers { id } } }
-      customerGets {
-        value {
-          ... on DiscountAmount { amount { amount currencyCode } }
-          ... on DiscountPercentage { percentage }
-        }
-      }
+_BASIC = """
+fragment Basic on DiscountCodeBasic {
+  title status asyncUsageCount usageLimit createdAt
+  context { ... on DiscountCustomers { customers { id } } }
+  customerGets {
+    value {
+      ... on DiscountAmount { amount { amount currencyCode } }
+      ... on DiscountPercentage { percentage }
     }
   }
 }
 """
+
+_DISCOUNT = (
+    """
+fragment Discount on DiscountCodeNode {
+  id
+  codeDiscount { __typename ...Basic }
+}
+"""
+    + _BASIC
+)
 
 DISCOUNT_CREATE = (
     """
@@ -122,13 +126,13 @@ query DiscountByCode($code: String!) {
 DISCOUNTS = (
     """
 query Discounts($first: Int!, $after: String) {
-  codeDiscountNodes(first: $first, after: $after, sortKey: CREATED_AT, reverse: true) {
-    nodes { ...Discount }
+  discountNodes(first: $first, after: $after, sortKey: CREATED_AT, reverse: true) {
+    nodes { id discount { __typename ...Basic } }
     pageInfo { hasNextPage endCursor }
   }
 }
 """
-    + _DISCOUNT
+    + _BASIC
 )
 
 DISCOUNT_DEACTIVATE = (

@@ -50,10 +50,11 @@ class Root:
         self._shop.needs("read_discounts", "codeDiscountNodeByCode")
         return _node(self._shop.discount(code))
 
-    def codeDiscountNodes(self, _: Any, first: int = 50, after: str | None = None, **__: Any) -> Json:  # noqa: N802
-        self._shop.needs("read_discounts", "codeDiscountNodes")
+    def discountNodes(self, _: Any, first: int = 50, after: str | None = None, **__: Any) -> Json:  # noqa: N802
+        self._shop.needs("read_discounts", "discountNodes")
         limit = min(first, MOST)
-        return _page([_listed(each) for each in self._shop.discounts(after, limit + 1)], limit)
+        found = self._shop.discounts(after, limit + 1)
+        return _page([{"id": each["id"], "discount": _basic(each)} for each in found], limit)
 
     def orders(self, _: Any, first: int = 50, after: str | None = None, query: str | None = None, **__: Any) -> Json:
         self._shop.needs("read_orders", "orders")
@@ -108,15 +109,15 @@ def _page(found: list[Json], limit: int) -> Json:
 
 
 def _node(discount: Json | None) -> Json | None:
-    return None if discount is None else _listed(discount)
+    return None if discount is None else {"id": discount["id"], "codeDiscount": _basic(discount)}
 
 
-def _listed(discount: Json) -> Json:
+def _basic(discount: Json) -> Json:
     ends, starts = _seconds(discount["endsAt"]), _seconds(discount["startsAt"])
     status = "EXPIRED" if ends is not None and ends <= time.time() else "ACTIVE"
     if starts is not None and starts > time.time() + 60:
         status = "SCHEDULED"
-    inside = {
+    return {
         "__typename": "DiscountCodeBasic",
         **{
             name: discount[name]
@@ -129,7 +130,6 @@ def _listed(discount: Json) -> Json:
         },
         "customerGets": {"value": discount["value"]},
     }
-    return {"id": discount["id"], "codeDiscount": inside}
 
 
 def _seconds(text: str | None) -> float | None:

@@ -26,6 +26,8 @@ def notifications(request: Any) -> HttpResponse:
     if request.method == "POST":
         if form is None:
             raise PermissionDenied("A test organization follows its live one: choose there.")
+        if not offered:
+            raise PermissionDenied("Your role gets none of these mails.")
         if form.is_valid():
             # What the role doesn't offer stays as it was chosen under another role.
             kept = [kind for kind in notices_wanted(user=request.user) if kind not in offered]
