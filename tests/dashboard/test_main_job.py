@@ -80,7 +80,7 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 def log_in(page: Page, world: World) -> None:
     page.goto(f"{world.url}/")
-    page.get_by_label("Email").fill(OWNER)
+    page.get_by_label("E-mail").fill(OWNER)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("navigation", name="Sections").get_by_role("link", name="Rewards").click()
