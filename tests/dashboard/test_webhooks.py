@@ -9,7 +9,7 @@ from referral_rocket.kit.clock import wall
 from tests.dashboard.visitor import member, text
 from webhooks.outbound import claiming
 from webhooks.outbound.endpoints import endpoint_create, endpoint_test
-from webhooks.outbound.models import Delivery
+from webhooks.outbound.models import Delivery, DeliveryAttempt
 from webhooks.outbound.results import Result, results_write
 
 pytestmark = pytest.mark.django_db
@@ -69,6 +69,9 @@ def test_a_delivery_shows_its_attempts_and_is_retried(admin, organization):
 
     shown = text(admin.get("delivery", delivery.pk))
     assert "Attempt 1" in shown
+    with tenant(organization):
+        sent = DeliveryAttempt.objects.get(delivery=delivery).at
+    assert f"webhook-timestamp {int(sent.timestamp())}" in shown
     assert "&lt;script&gt;" in shown
     assert "<script>alert" not in shown
     assert delivery.webhook_id in text(admin.get("endpoint", endpoint.pk, status="PENDING"))
