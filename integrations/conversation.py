@@ -1,6 +1,7 @@
 """What an adapter says to a provider that speaks JSON: paced requests, their record, and answers judged in one place."""
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -31,7 +32,7 @@ class Number(str):
     """The text of a decimal number, to stand in a request's JSON as a number, exactly as it is written here."""
 
 
-class Conversation:
+class Conversation(ABC):
     """One adapter call. A subclass names the provider and says how it authorises and what its refusals mean.
 
     `exchanges` is what was said so far, for the attempt's row. Errors are those of `integrations.errors`.
@@ -44,9 +45,9 @@ class Conversation:
         self.access = access
         self.address = address
 
+    @abstractmethod
     def authorization(self) -> str:
         """The value of the Authorization header."""
-        raise NotImplementedError
 
     def expired(self, said: Said) -> bool:
         """Whether a refusal only means that the authorisation has to be made anew; it is then asked once more."""

@@ -33,7 +33,6 @@ from participants.importing.models import (
 from participants.importing.work import Work
 from participants.joining import Joined, Joining, participants_join
 from participants.models import Participant
-from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
 
 CHUNK = 500
@@ -51,16 +50,7 @@ log = structlog.get_logger(__name__)
 
 def run(work: Work) -> bool:
     """Import on until it is done or the time is over; whether it is done."""
-    while not work.is_over():
-        with tenant(work.organization):
-            held = work.hold()
-            rows = _next(held)
-            if not rows:
-                _finish(work, held)
-                return True
-            _write_part(held, rows)
-            work.write(done=min(held.done + len(rows), held.total), attempts=0)
-    return False
+    return work.in_parts(_next, _write_part, _finish)
 
 
 def _next(held: ParticipantImport) -> list[ImportRow]:

@@ -24,7 +24,6 @@ from participants.importing.models import ImportRow, ImportStatus, ParticipantIm
 from participants.importing.running import rows_write
 from participants.importing.work import ACTOR, Work
 from participants.models import Customer, Participant, ProviderCustomer
-from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 
@@ -40,16 +39,7 @@ class _Person:
 
 def undo(work: Work) -> bool:
     """Undo on until it is done or the time is over; whether it is done."""
-    while not work.is_over():
-        with tenant(work.organization):
-            held = work.hold()
-            rows = _next(held)
-            if not rows:
-                _finish(work, held)
-                return True
-            _take_back(held, rows)
-            work.write(done=min(held.done + len(rows), held.total), attempts=0)
-    return False
+    return work.in_parts(_next, _take_back, _finish)
 
 
 def _next(held: ParticipantImport) -> list[ImportRow]:

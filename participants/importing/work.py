@@ -1,11 +1,11 @@
 """A worker's hold on one import: the lease, the time that it may take, and writing under that lease."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from participants.importing.models import ImportStatus, ParticipantImport
+from participants.importing.models import ImportRow, ImportStatus, ParticipantImport
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.services import Happening, record
@@ -50,6 +50,27 @@ class Work:
         self.lease = self.lease.renewed()
         ParticipantImport.objects.filter(pk=held.pk).update(leased_until=self.lease.until)
         return held
+
+    def in_parts(
+        self,
+        next_part: Callable[[ParticipantImport], Sequence[ImportRow]],
+        deal_with: Callable[[ParticipantImport, Sequence[ImportRow]], None],
+        finish: Callable[["Work", ParticipantImport], None],
+    ) -> bool:
+        """Part by part, each a transaction, until nothing is left or the time is over; whether it is done.
+
+        Killed before a part's commit, the part is as it was and is dealt with again; after it, it isn't among the next.
+        """
+        while not self.is_over():
+            with tenant(self.organization):
+                held = self.hold()
+                rows = next_part(held)
+                if not rows:
+                    finish(self, held)
+                    return True
+                deal_with(held, rows)
+                self.write(done=min(held.done + len(rows), held.total), attempts=0)
+        return False
 
     def write(self, **values: Any) -> None:
         """In the transaction of a `hold`."""
