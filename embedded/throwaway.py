@@ -39,6 +39,8 @@ def test_environment() -> dict[str, str]:
         # The real hash is slow on purpose, and the real storage wants collected files.
         "PASSWORD_HASHERS": "django.contrib.auth.hashers.MD5PasswordHasher",
         "STATIC_STORAGE": "django.contrib.staticfiles.storage.StaticFilesStorage",
+        # A line for each request, which only a failing test would show.
+        "LOG_LEVEL": "WARNING",
     }
 
 

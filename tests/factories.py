@@ -14,6 +14,7 @@ from campaigns.services import campaign_create
 from campaigns.terms import CampaignTerms, RuleTerms
 from integrations.models import Connection
 from integrations.services import connection_create
+from participants.joining import Joined, Joining, participants_join
 from participants.models import Participant, Source
 from participants.services import participant_join
 from referral_rocket.accounts.models import Organization, User
@@ -21,7 +22,7 @@ from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.services import organization_create
 from rewards.models import Reward, RewardBatch
 from rewards.services.batches import batch_create
-from rewards.services.earning import EventReport, EventResult, event_record
+from rewards.services.earning import EventReport, EventResult, event_record, events_record
 from rewards.services.selecting import Selection
 
 ACTOR = "system:test"
@@ -115,10 +116,18 @@ def due_rewards(campaign: Campaign, count: int, *, amount: int = 12000) -> list[
 
     The campaign's rules decide what they are; with the default campaign each is $12.00.
     """
-    rewards = []
-    for _ in range(count):
-        rewards += event(participant(campaign, referred_by=participant(campaign)), amount).rewards
-    return rewards
+    sharers = [Joining(f"person{next_number()}@example.com") for _ in range(count)]
+    friends = [Joining(f"person{next_number()}@example.com", referrer_id=sharer.id) for sharer in sharers]
+    organization = campaign.organization
+    with tenant(organization):
+        joined = participants_join(
+            organization=organization, campaign=campaign, joinings=[*sharers, *friends], actor=ACTOR
+        )[count:]
+        reports = [report(each.participant, amount) for each in joined if isinstance(each, Joined)]
+        found = events_record(organization=organization, reports=reports, actor=ACTOR)
+    results = [each for each in found if isinstance(each, EventResult)]
+    assert len(results) == count
+    return [reward for result in results for reward in result.rewards]
 
 
 def connection(

@@ -11,6 +11,7 @@ from django.db import models
 
 from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.tenancy import TenantModel
+from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
 
 
@@ -51,7 +52,7 @@ class Mode(models.TextChoices):
 
 
 def validate_time_zone(name: str) -> None:
-    if name not in zoneinfo.available_timezones():
+    if name not in clock.time_zones():
         raise ValidationError("Use an IANA time zone such as Europe/Berlin.", code="unknown_time_zone")
 
 

@@ -1,7 +1,5 @@
 """Pages before an organization is open: where to go, making an organization, accepting an invitation."""
 
-import zoneinfo
-
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -41,7 +39,7 @@ class OrganizationForm(forms.Form):
     )
     time_zone = forms.ChoiceField(
         label="Time zone",
-        choices=[(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())],
+        choices=[(name, name.replace("_", " ")) for name in sorted(clock.time_zones())],
         initial="UTC",
         widget=forms.Select(attrs={"data-time-zone": ""}),
         help_text="Dates are shown in it, and statement periods end at its midnight.",

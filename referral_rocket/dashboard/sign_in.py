@@ -1,6 +1,5 @@
 """How people get in: what allauth asks of us (settings: ACCOUNT_ADAPTER, ACCOUNT_SIGNUP_FORM_CLASS, MFA_ADAPTER)."""
 
-import zoneinfo
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -11,7 +10,7 @@ from django.http import HttpRequest
 
 from referral_rocket.accounts.models import User
 from referral_rocket.accounts.services import organization_create
-from referral_rocket.kit import encryption
+from referral_rocket.kit import clock, encryption
 
 # Where the token of an invitation waits while the invited person signs in or up.
 INVITATION_KEY = "invitation"
@@ -72,4 +71,4 @@ class SignupForm(forms.Form):
 
 def known_zone(name: str | None) -> str:
     """The time zone that a browser named, or UTC where it named none that is known here."""
-    return name if name and name in zoneinfo.available_timezones() else "UTC"
+    return name if name and name in clock.time_zones() else "UTC"

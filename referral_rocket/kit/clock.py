@@ -4,10 +4,12 @@ Domain times (occurred, due, closing) come from `now(organization)`, which a tes
 Leases, retries, signatures and expiry use `wall()`.
 """
 
+import zoneinfo
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Protocol
 
 _told_again: ContextVar[datetime | None] = ContextVar("referral_rocket_told_again", default=None)
@@ -15,6 +17,12 @@ _told_again: ContextVar[datetime | None] = ContextVar("referral_rocket_told_agai
 
 class HasClock(Protocol):
     clock_offset: timedelta
+
+
+@cache
+def time_zones() -> frozenset[str]:
+    """The names of all time zones that this machine knows. Finding them reads some hundred files, 20 ms in all."""
+    return frozenset(zoneinfo.available_timezones())
 
 
 def wall() -> datetime:

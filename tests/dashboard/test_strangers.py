@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern
+from pytest_django import DjangoDbBlocker
 
 from campaigns.models import CampaignStatus
 from referral_rocket.accounts.models import Membership, Organization
@@ -52,12 +54,15 @@ NAMES = [str(pattern.name) for pattern in patterns()]
 PARAMETERS = {str(pattern.name): tuple(pattern.pattern.converters) for pattern in patterns()}
 
 
-@pytest.fixture
-def organization() -> Organization:
-    return factories.organization()
+@pytest.fixture(scope="module")
+def organization(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Organization]:
+    """Made once, with its things: each test is a savepoint in the transaction that they are made in."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield factories.organization()
+        transaction.set_rollback(True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def things(organization: Organization) -> dict[str, object]:
     """Something of the organization for each parameter that an address has."""
     campaign = factories.campaign(organization)

@@ -4,10 +4,11 @@ import json
 import re
 import threading
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, build_schema, graphql_sync
+from graphql import ExecutionResult, GraphQLError, GraphQLSchema, build_schema, graphql_sync
 
 from integrations.sandbox.faults import Fault, FaultKind
 from integrations.sandbox.server import Call, Reply
@@ -31,6 +32,11 @@ _REFUSALS = {
 }
 
 
+@lru_cache(maxsize=1)
+def _schema() -> GraphQLSchema:
+    return build_schema(SCHEMA_FILE.read_text())
+
+
 class ShopifyStandIn:
     """See `integrations.sandbox.server.StandIn`."""
 
@@ -39,7 +45,7 @@ class ShopifyStandIn:
         self._orders = {livemode: Orders(store, shop, livemode) for livemode, shop in self._shops.items()}
         self._points = {livemode: _Points() for livemode in (False, True)}
         self._app = App()
-        self._schema = build_schema(SCHEMA_FILE.read_text())
+        self._schema = _schema()
         self._control = ShopifyControl(store, self._shops, self._orders, self._points)
 
     def control(self, call: Call) -> Reply:

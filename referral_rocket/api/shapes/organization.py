@@ -1,12 +1,12 @@
 """Organization and test clock."""
 
-import zoneinfo
 from typing import Any
 
 from rest_framework import serializers
 
 from referral_rocket.accounts.models import Mode
 from referral_rocket.api.fields import Moment, Strict, Text
+from referral_rocket.kit import clock
 
 
 class TimeZone(Text):
@@ -14,7 +14,7 @@ class TimeZone(Text):
 
     def to_internal_value(self, data: Any) -> str:
         name = super().to_internal_value(data)
-        if name not in zoneinfo.available_timezones():
+        if name not in clock.time_zones():
             self.fail("unknown_time_zone")
         return name
 

@@ -1,6 +1,5 @@
 """The organization's name and time zone."""
 
-import zoneinfo
 from typing import Any
 
 from django import forms
@@ -14,13 +13,14 @@ from referral_rocket.accounts.roles import Ability, may
 from referral_rocket.accounts.services import organization_update
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.dashboard import links
+from referral_rocket.kit import clock
 
 
 class OrganizationForm(forms.Form):
     name = forms.CharField(max_length=200)
     time_zone = forms.ChoiceField(
         label="Time zone",
-        choices=[(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones())],
+        choices=[(name, name.replace("_", " ")) for name in sorted(clock.time_zones())],
         help_text="Dates are shown in it. Days, months and caps begin at its midnight.",
     )
 
