@@ -31,9 +31,9 @@ DATABASES = {
     }
 }
 STRIPE_LIVE_MODE = False
-STRIPE_TEST_SECRET_KEY = "sk_test_throwaway"
+# It takes no key that is shorter than Stripe's: each event would be answered with 500.
+STRIPE_TEST_SECRET_KEY = "sk_test_" + "0" * 24
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
-DJSTRIPE_WEBHOOK_VALIDATION = "verify_signature"
 LOGGING = {"version": 1, "disable_existing_loggers": True}
 """,
     "rival_urls.py": """\
@@ -60,13 +60,18 @@ import django
 
 django.setup()
 
+from django.conf import settings
 from django.core.management import call_command
 from djstripe.models import Account, APIKey, WebhookEndpoint
 
 call_command("migrate", verbosity=0)
 account = Account.objects.create(id="acct_1", livemode=False, stripe_data={"id": "acct_1", "object": "account"})
 APIKey.objects.create(
-    id="key_1", type="secret", secret="sk_test_throwaway", livemode=False, djstripe_owner_account=account
+    id="key_1",
+    type="secret",
+    secret=settings.STRIPE_TEST_SECRET_KEY,
+    livemode=False,
+    djstripe_owner_account=account,
 )
 endpoint = WebhookEndpoint.objects.create(
     id="we_1",
@@ -75,6 +80,7 @@ endpoint = WebhookEndpoint.objects.create(
     enabled_events=["*"],
     url="https://example.com",
     status="enabled",
+    djstripe_validation_method="verify_signature",
     djstripe_owner_account=account,
     stripe_data={"id": "we_1", "object": "webhook_endpoint", "enabled_events": ["*"], "status": "enabled"},
 )

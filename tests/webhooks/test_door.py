@@ -4,6 +4,7 @@ import json
 import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import OperationalError, connections
 from django.test import Client
@@ -224,6 +225,17 @@ def test_the_same_event_id_at_another_connection_is_another_event(organization, 
     assert len(stored(organization)) == len(stored(other_organization)) == 1
 
 
+def cut_off(database):
+    """Ends the server's side of a connection, as a restart does; this side isn't told."""
+    with psycopg.connect(**connection_parameters(database), autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [database.connection.info.backend_pid])
+
+
+def connection_parameters(database):
+    wanted = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    return {name: database.settings_dict[key] for key, name in wanted.items()}
+
+
 class Broken:
     """A database that has gone away."""
 
@@ -234,13 +246,40 @@ class Broken:
         raise AssertionError
 
 
-def test_postgresql_that_refuses_the_row_is_a_503(organization, connection, monkeypatch):
-    event = sale()[SESSION]
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_that_refuses_the_row_is_a_503(organization, connection):
+    with tenant(organization), connections["default"].cursor() as cursor:
+        cursor.execute("ALTER TABLE inbound_inboundevent ADD CONSTRAINT nothing_fits CHECK (livemode IS NULL)")
+    try:
+        answer = post(connection, sale()[SESSION])
+    finally:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("ALTER TABLE inbound_inboundevent DROP CONSTRAINT nothing_fits")
+
+    assert (answer.status_code, code_of(answer)) == (503, "unavailable")
+    assert stored(organization) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_connection_that_was_cut_while_idle_loses_no_event(organization, connection):
+    first, second = sale()[SESSION], sale()[SESSION] | {"id": "evt_second"}
+    post(connection, first)
+    cut_off(connections["default"])
+
+    answer = post(connection, second)
+
+    assert answer.status_code == 200
+    assert sorted(stored(organization)) == sorted([(first["id"], "RECEIVED"), ("evt_second", "RECEIVED")])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_that_is_away_is_a_503(organization, connection, monkeypatch):
     post(connection, sale()[SESSION])
     before = stored(organization)
-    monkeypatch.setattr(connections["default"], "cursor", Broken)
+    cut_off(connections["default"])
+    monkeypatch.setattr(connections["default"], "connect", Broken().__enter__)
 
-    answer = post(connection, event)
+    answer = post(connection, sale()[SESSION] | {"id": "evt_second"})
 
     monkeypatch.undo()
     assert (answer.status_code, code_of(answer)) == (503, "unavailable")
