@@ -42,7 +42,7 @@ _TOLD = (
 
 @dataclass
 class Ledger:
-    """The payments that a claim of messages speaks of: loaded in two queries, kept in memory, written by `write`.
+    """The payments that a claim of messages speaks of: loaded in three queries, kept in memory, written by `write`.
 
     `absorbed` are (older, younger) rows that proved to be one payment.
     """
@@ -65,11 +65,13 @@ class Ledger:
         facts, links = list(told), {connection.pk for connection in connections}
         values = {reference.value for reference in references}
         values |= {reference.value for fact in facts for reference in fact.references}
-        rows = PaymentReference.objects.filter(connection__in=links, value__in=values)
-        rows = rows.select_related("payment__connection")
-        payments: dict[UUID, Payment] = {}
+        # Not in one statement with the payments: while a tenant is new, PostgreSQL believes that there are hardly any, and
+        # goes through all references for each of them.
+        rows = list(PaymentReference.objects.filter(connection__in=links, value__in=values))
+        found = Payment.objects.filter(pk__in={row.payment_id for row in rows}).select_related("connection")
+        payments = {payment.pk: payment for payment in found} if rows else {}
         for row in rows:
-            self._known[row.connection_id, row.value] = payments.setdefault(row.payment_id, row.payment)
+            self._known[row.connection_id, row.value] = payments[row.payment_id]
         self._load_twins(links, facts, payments)
 
     def _load_twins(self, links: set[UUID], facts: Sequence[PaymentSeen], payments: dict[UUID, Payment]) -> None:

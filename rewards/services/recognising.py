@@ -64,7 +64,9 @@ class _Known:
         self._above: dict[UUID | str, UUID | str] = {}
         self._add(payments)
         sharing = PaymentReference.objects.filter(value__in=list(self.places)).exclude(payment__in=list(self.payments))
-        self._add(list(Payment.objects.filter(pk__in=sharing.values("payment"), same_as__isnull=True)))
+        # Hardly any has one, and PostgreSQL reads all payments for a statement of both.
+        others = set(sharing.values_list("payment", flat=True))
+        self._add(list(Payment.objects.filter(pk__in=others, same_as__isnull=True)) if others else [])
         absorbed = Payment.objects.filter(same_as__in=list(self.payments)).values_list("pk", "same_as")
         self.absorbed: dict[UUID, UUID] = {younger: older for younger, older in absorbed if older is not None}
 
