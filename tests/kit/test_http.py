@@ -2,20 +2,19 @@ import socket
 import ssl
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-import requests
-from urllib3 import HTTPConnectionPool
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import MaxRetryError, NameResolutionError
+from urllib3.exceptions import NameResolutionError, NewConnectionError, ProxyError
 from urllib3.exceptions import SSLError as PoolSSLError
 
 from referral_rocket.kit import http
 from referral_rocket.kit.http import Answer, Caller, Exchange, NoAnswer, NotSent, redact, retry_after_seconds
 
-POOL = HTTPConnectionPool("nobody.invalid")
+NOBODY = HTTPConnection("nobody.invalid")
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Kind: a\r\n\r\n{}"
 
 
@@ -135,6 +134,19 @@ def test_an_answer_that_drips():
     assert time.monotonic() - started < 1.5
 
 
+def test_an_answer_that_drips_and_says_how_long_it_is():
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")
+        for _ in range(20):
+            time.sleep(0.1)
+            connection.sendall(b"x")
+
+    started = time.monotonic()
+    with listening(drip) as url, pytest.raises(NoAnswer):
+        send(url)
+    assert time.monotonic() - started < 1.5
+
+
 def test_an_answer_that_is_too_large(monkeypatch):
     monkeypatch.setattr(http, "MAXIMUM_ANSWER_BYTES", 1)
     with answering(OK) as url, pytest.raises(NoAnswer):
@@ -143,18 +155,22 @@ def test_an_answer_that_is_too_large(monkeypatch):
 
 def test_a_bad_certificate_is_seen_before_anything_is_sent():
     wrong = PoolSSLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
-    error = requests.exceptions.SSLError(MaxRetryError(POOL, "/", wrong))
 
-    assert isinstance(http._failure(error), NotSent)
-    broken = requests.exceptions.SSLError(MaxRetryError(POOL, "/", PoolSSLError(ssl.SSLEOFError(8, "EOF"))))
-    assert isinstance(http._failure(broken), NoAnswer)
+    assert isinstance(http._failure(wrong), NotSent)
+    assert isinstance(http._failure(PoolSSLError(ssl.SSLEOFError(8, "EOF"))), NoAnswer)
 
 
 def test_an_unknown_name_is_seen_before_anything_is_sent():
-    unknown = NameResolutionError("nobody.invalid", HTTPConnection("nobody.invalid"), socket.gaierror(-2, "unknown"))
-    error = requests.ConnectionError(MaxRetryError(POOL, "/", unknown))
+    unknown = NameResolutionError("nobody.invalid", NOBODY, socket.gaierror(-2, "unknown"))
 
-    assert isinstance(http._failure(error), NotSent)
+    assert isinstance(http._failure(unknown), NotSent)
+
+
+def test_a_proxy_that_is_away_is_seen_before_anything_is_sent():
+    away = ProxyError("Unable to connect to proxy", NewConnectionError(NOBODY, "refused"))
+
+    assert isinstance(http._failure(away), NotSent)
+    assert isinstance(http._failure(ProxyError("Tunnel connection failed", OSError("502"))), NoAnswer)
 
 
 def test_netrc_does_not_replace_our_credentials(tmp_path, monkeypatch):
@@ -218,13 +234,41 @@ def test_a_long_answer_is_cut():
     assert len(record[0].response) < 7000
 
 
-def test_each_thread_has_its_own_session():
-    caller = Caller()
-    sessions = []
-    for _ in range(2):
-        thread = threading.Thread(target=lambda: sessions.append(caller._session()))
-        thread.start()
-        thread.join()
+def test_a_connection_is_used_again():
+    accepted = []
 
-    assert sessions[0] is not sessions[1]
-    assert caller._session() is caller._session()
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        accepted.append(connection)
+        with connection:
+            for _ in range(2):
+                connection.recv(65536)
+                connection.sendall(OK)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        caller = Caller(connect=0.3, read=0.3, total=0.6)
+        for _ in range(2):
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            assert caller.send("GET", url, headers={}).body == b"{}"
+
+    assert len(accepted) == 1
+
+
+def test_the_proxy_that_the_environment_names_is_used(monkeypatch):
+    seen: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            seen.append(connection.recv(65536))
+            connection.sendall(OK)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("http_proxy", f"http://us%40er:secret@127.0.0.1:{listener.getsockname()[1]}")
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        answer = send("http://provider.invalid/v1/things")
+
+    assert answer.body == b"{}"
+    assert seen[0].startswith(b"POST http://provider.invalid/v1/things HTTP/1.1")
+    assert b64encode(b"us@er:secret") in seen[0]
