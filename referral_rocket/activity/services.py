@@ -58,21 +58,21 @@ def record(
         )
         for happening in wanted
     ]
+    rows_insert(activities)
     if not told:
-        # Ten thousands of an import come this way.
-        rows_insert(activities)
         return activities
-    Activity.objects.bulk_create(activities)
     # Wall time, whatever the activity's: a queue is worked on when something was put into it.
     now = wall()
-    PendingActivity.objects.bulk_create(
-        PendingActivity(
-            organization=organization,
-            activity_id=activity.pk,
-            snapshot=None if happening.snapshot is None else dict(happening.snapshot),
-            available_at=now,
-        )
-        for activity, happening in zip(activities, wanted, strict=True)
+    rows_insert(
+        [
+            PendingActivity(
+                organization=organization,
+                activity_id=activity.pk,
+                snapshot=None if happening.snapshot is None else dict(happening.snapshot),
+                available_at=now,
+            )
+            for activity, happening in zip(activities, wanted, strict=True)
+        ]
     )
     if activities:
         nudge(hand_on)

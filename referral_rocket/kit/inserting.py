@@ -37,19 +37,21 @@ def _statement(model: type[models.Model], skip_conflicts: bool) -> tuple[list[st
     """The attributes in the order of the columns, and the statement. All names are the model's own."""
     fields = model._meta.local_concrete_fields
     columns = ", ".join(f'"{field.column}"' for field in fields)
-    values = ", ".join(
-        f"given -> {place}"
-        if isinstance(field, models.JSONField)
-        # Without its length: a cast to one would cut off what is longer, where storing it is refused.
-        else f"(given ->> {place})::{str(field.db_type(connection)).partition('(')[0]}"
-        for place, field in enumerate(fields)
-    )
+    values = ", ".join(_value(field, place) for place, field in enumerate(fields))
     conflicts = "ON CONFLICT DO NOTHING" if skip_conflicts else ""
     return [field.attname for field in fields], (
         f'INSERT INTO "{model._meta.db_table}" ({columns})'  # noqa: S608 - names of the model
         f" SELECT {values} FROM jsonb_array_elements(%s::jsonb) AS given {conflicts}"
         f' RETURNING "{model._meta.pk.column}"'
     )
+
+
+def _value(field: "models.Field[Any, Any]", place: int) -> str:
+    if not isinstance(field, models.JSONField):
+        # Without its length: a cast to one would cut off what is longer, where storing it is refused.
+        return f"(given ->> {place})::{str(field.db_type(connection)).partition('(')[0]}"
+    # None is no value at all, as Django stores it, and not JSON's null.
+    return f"nullif(given -> {place}, 'null')" if field.null else f"given -> {place}"
 
 
 def _plain(value: object) -> str:

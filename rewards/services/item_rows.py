@@ -1,10 +1,12 @@
 """Items and attempts written in sets: one statement each, however many, and however different what is written.
 
-Django's `bulk_update` says every value in a CASE of its own, which took a third of what issuing a reward costs.
+The rows go to PostgreSQL as one JSON text, as in kit.inserting. Django's `bulk_update` says every value in a CASE of its
+own, which took a third of what issuing a reward costs.
 """
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.db import connection
 
@@ -35,13 +37,11 @@ _ATTEMPT_COLUMNS = {
 
 def _update(table: str, columns: dict[str, str]) -> str:
     """Put together of names from this file alone."""
-    arrays = ", ".join(f"%({name})s::{'text' if kind == 'jsonb' else kind}[]" for name, kind in columns.items())
-    values = ", ".join(
-        f"{name} = said.{name}::jsonb" if kind == "jsonb" else f"{name} = said.{name}" for name, kind in columns.items()
-    )
+    values = ", ".join(f"{name} = said.{name}" for name in columns)
+    said = ", ".join(f"{name} {kind}" for name, kind in columns.items())
     return (
-        f"UPDATE {table} AS kept SET {values} FROM unnest(%(id)s::uuid[], {arrays})"  # noqa: S608
-        f" AS said(id, {', '.join(columns)}) WHERE kept.id = said.id"
+        f"UPDATE {table} AS kept SET {values} FROM jsonb_to_recordset(%s::jsonb)"  # noqa: S608
+        f" AS said(id uuid, {said}) WHERE kept.id = said.id"
     )
 
 
@@ -51,18 +51,21 @@ _ATTEMPTS = _update("rewards_issueattempt", _ATTEMPT_COLUMNS)
 
 def items_write(items: Sequence[BatchItem]) -> None:
     """What an answer changes of items that the caller has locked."""
-    if not items:
-        return
-    values = {name: [getattr(item, name) for item in items] for name in _ITEM_COLUMNS}
-    with connection.cursor() as cursor:
-        cursor.execute(_ITEMS, {**values, "id": [item.pk for item in items]})
+    _write(_ITEMS, ("id", *_ITEM_COLUMNS), items)
 
 
 def attempts_write(attempts: Sequence[IssueAttempt]) -> None:
     """What an answer changes of attempts."""
-    if not attempts:
+    _write(_ATTEMPTS, ("id", *_ATTEMPT_COLUMNS), attempts)
+
+
+def _write(statement: str, names: Sequence[str], rows: Sequence[BatchItem] | Sequence[IssueAttempt]) -> None:
+    if not rows:
         return
-    values = {name: [getattr(attempt, name) for attempt in attempts] for name in _ATTEMPT_COLUMNS}
-    values["exchanges"] = [json.dumps(attempt.exchanges) for attempt in attempts]
+    said = json.dumps([{name: getattr(row, name) for name in names} for row in rows], default=_plain)
     with connection.cursor() as cursor:
-        cursor.execute(_ATTEMPTS, {**values, "id": [attempt.pk for attempt in attempts]})
+        cursor.execute(statement, [said])
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

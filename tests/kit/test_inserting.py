@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from participants.models import Customer
 from referral_rocket.accounts.scoping import tenant
-from referral_rocket.activity.models import Activity
+from referral_rocket.activity.models import Activity, PendingActivity
 from referral_rocket.kit.inserting import rows_insert
 from tests import factories
 
@@ -79,3 +79,15 @@ def test_what_is_too_long_is_refused_and_not_cut_off(organization):
 def test_row_level_security_holds(organization, other_organization):
     with pytest.raises(Exception, match="row-level security"), tenant(organization):
         rows_insert([customer(other_organization, "ann")])
+
+
+def test_no_value_is_not_the_null_of_json(organization):
+    rows = [
+        PendingActivity(organization=organization, activity_id=organization.pk, snapshot=snapshot, available_at=MOMENT)
+        for snapshot in (None, {"empty": None})
+    ]
+    with tenant(organization):
+        rows_insert(rows)
+
+        assert list(PendingActivity.objects.filter(snapshot__isnull=True)) == [rows[0]]
+        assert PendingActivity.objects.get(snapshot__isnull=False).snapshot == {"empty": None}

@@ -21,6 +21,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
+from referral_rocket.kit.inserting import rows_insert
 from rewards.errors import InvalidRewardTransition
 from rewards.models import Reward, RewardTransition
 from rewards.payloads import reward_data
@@ -245,19 +246,21 @@ class _Step:
 
 def _record(organization: Organization, steps: Sequence[_Step], actor: str) -> None:
     at = clock.now(organization)
-    RewardTransition.objects.bulk_create(
-        RewardTransition(
-            organization=organization,
-            reward=step.reward,
-            at=at,
-            from_status=step.before,
-            to_status=step.after,
-            actor=actor,
-            reason=step.reason,
-            amount_before=step.amount_before,
-            amount_after=step.amount_after,
-        )
-        for step in steps
+    rows_insert(
+        [
+            RewardTransition(
+                organization=organization,
+                reward=step.reward,
+                at=at,
+                from_status=step.before,
+                to_status=step.after,
+                actor=actor,
+                reason=step.reason,
+                amount_before=step.amount_before,
+                amount_after=step.amount_after,
+            )
+            for step in steps
+        ]
     )
     people = Customer.objects.only("external_id", "erased_at").in_bulk({step.reward.customer_id for step in steps})
     happenings = [_happening(step, people[step.reward.customer_id].external_id) for step in steps]
