@@ -1,9 +1,10 @@
 """Keeping to a provider's rate limit, whoever asks: the runner, a check, reconcile, an import, in any process.
 
-The next free moment of a connection is kept in Redis, where each request takes the one after the last that was taken. So
-a runner that takes over from another begins where that one ended, and a check finds its place between a batch's
-requests. Each Pace also keeps the moments that it has taken itself: where Redis is emptied or away, the one that holds
-the connection's lease and makes nearly all of the requests still keeps to the limit by itself.
+The next free moment of a connection is kept in Redis, where whoever makes requests takes those after the last that was
+taken: one, and more at once from who makes many, up to a tenth of a second's. So a runner that takes over from another
+begins where that one ended, and a check finds its place between a batch's requests. Each Pace also keeps the moments
+that it has taken itself: where Redis is emptied or away, the one that holds the connection's lease and makes nearly all
+of the requests still keeps to the limit by itself.
 """
 
 import threading
@@ -16,6 +17,11 @@ from referral_rocket.kit.shared_state import evaluate
 
 # Requests take different times to arrive; a little distance keeps a second from ever holding one too many.
 SHARE = 0.95
+# Who wakes later than this after its moment (a busy machine, a process that was stopped) takes another one: several that
+# are late go out at once. 1 / SHARE - 1 is as late as a request can be at the provider without being one too many.
+LATEST_SECONDS = 0.04
+# Asking Redis for each moment cost a tenth of what issuing a reward does. What was taken and isn't used is lost.
+MOST_TAKEN_SECONDS = 0.1
 
 # KEYS: the next free moment, by Redis' own clock, in seconds. ARGV: how much of it is taken, and in how many seconds from
 # now it begins at the earliest. Answers the seconds until it begins, as text (an integer reply would lose the fraction).
@@ -53,30 +59,50 @@ class Pace:
         self._lock = threading.Lock()
         self._next = 0.0
         self._held = 0.0
+        # How many more moments were taken at once than are used yet, and how many are taken the next time.
+        self._left = 0
+        self._many = 1
 
     def __call__(self) -> None:
         while True:
-            begins = self._take(self._gap, 0.0) if self._gap else self._held
+            begins = self._moment() if self._gap else self._held
             wait = begins - time.monotonic()
             if wait > 0:
                 time.sleep(wait)
+            now = time.monotonic()
             # Whoever was waiting already when the provider asked for a rest takes another moment after it.
-            if time.monotonic() >= self._held:
+            if now >= self._held and (not self._gap or now - begins < LATEST_SECONDS):
                 break
         self._checked()
 
     def hold(self, seconds: float) -> None:
-        self._held = max(self._held, self._take(0.0, seconds))
-
-    def _take(self, gap: float, earliest: float) -> float:
-        """When the moment begins that is ours now, in time.monotonic() seconds."""
         with self._lock:
-            now = time.monotonic()
-            mine = max(self._next, now + earliest)
-            if self._connection_id is not None:
-                told = evaluate(_TAKE, f"pace:{self._connection_id}", repr(gap), repr(mine - now))
-                mine = max(mine, now + float(told)) if told is not None else mine
-            self._next = mine + gap
+            self._left = 0
+            self._held = max(self._held, self._take(0.0, seconds))
+            self._next = max(self._next, self._held)
+
+    def _moment(self) -> float:
+        """When the moment begins that is the caller's now, in time.monotonic() seconds."""
+        with self._lock:
+            if self._next < time.monotonic():
+                # Those that went by are nobody's: who came after them would be followed too closely by the next one.
+                self._left, self._many = 0, 1
+            if not self._left:
+                self._next = self._take(self._many * self._gap, 0.0)
+                self._left = self._many
+                self._many = min(2 * self._many, max(1, int(MOST_TAKEN_SECONDS / self._gap)))
+            mine = self._next
+            self._left -= 1
+            self._next = mine + self._gap
+        return mine
+
+    def _take(self, seconds: float, earliest: float) -> float:
+        """When so many seconds begin that nobody else has; not before those that were taken here."""
+        now = time.monotonic()
+        mine = max(self._next, now + earliest)
+        if self._connection_id is not None:
+            told = evaluate(_TAKE, f"pace:{self._connection_id}", repr(seconds), repr(mine - now))
+            mine = max(mine, now + float(told)) if told is not None else mine
         return mine
 
 

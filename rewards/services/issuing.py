@@ -18,8 +18,9 @@ looked up when its `next_attempt_at` comes, and never sent.
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from queue import Empty, SimpleQueue
 from uuid import UUID
 
 import structlog
@@ -34,6 +35,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
+from referral_rocket.kit.inserting import rows_insert
 from referral_rocket.kit.leases import free
 from rewards.models import BatchItem, IssueAttempt, RewardBatch
 from rewards.services.beginning import items_begin
@@ -60,10 +62,12 @@ ACTOR = "system:issuing"
 # A run yields after this long, so that no connection keeps a worker to itself.
 RUN_SECONDS = 20
 CLAIM = 50
+# With fewer under way more is claimed, so that the threads have work while answers are written.
+ENOUGH_UNDER_WAY = 75
 # What is sent in one call is one claim, however much the provider would take: it is held in memory.
 LARGEST_GROUP = 1_000
 THREADS = 32
-GATHER_SECONDS = 0.1
+GATHER_SECONDS, GATHERED = 0.1, 25
 # A run is over after 20 s; longer than this nobody waits within it: the connection rests, and the run ends.
 LONGEST_HOLD = 2.0
 # A provider that asks for more is asked again all the same, in seconds.
@@ -144,6 +148,7 @@ class _Run:
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         self.under_way: dict[Future[list[Answered]], Sequence[Started]] = {}
+        self.done: SimpleQueue[Future[list[Answered]]] = SimpleQueue()
 
     def work_off(self, deadline: float) -> int:
         tried, empty = 0, False
@@ -165,33 +170,45 @@ class _Run:
         return tried
 
     def _wants_more(self, deadline: float) -> bool:
-        under_way = [each for group in self.under_way.values() for each in group]
-        if under_way and hasattr(under_way[0].call.adapter, "group_size"):
+        first = next(iter(self.under_way.values()), None)
+        if first and hasattr(first[0].call.adapter, "group_size"):
             # What comes back from a look-up as not done makes one group, not several small ones.
             return False
-        resting = self.lane.rests_until is not None
-        return len(under_way) < CLAIM and not resting and self.lane.holds() and time.monotonic() < deadline
+        # Without groups each call is of one item.
+        wanting = len(self.under_way) < self.lane.at_most(ENOUGH_UNDER_WAY) and self.lane.rests_until is None
+        return wanting and self.lane.holds() and time.monotonic() < deadline
 
     def _submit(self, threads: ThreadPoolExecutor, started: Sequence[Started]) -> None:
         group = [each for each in started if each.group_key]
-        for each in started:
-            if not each.group_key:
-                self.under_way[threads.submit(call, each)] = [each]
+        calls: list[tuple[Future[list[Answered]], Sequence[Started]]] = [
+            (threads.submit(call, each), [each]) for each in started if not each.group_key
+        ]
         if group:
-            self.under_way[threads.submit(call_group, group)] = group
+            calls.append((threads.submit(call_group, group), group))
+        for future, items in calls:
+            self.under_way[future] = items
+            future.add_done_callback(self.done.put)
 
     def _take_in(self) -> None:
         """Write the answers that are there, or wait for some; the lease is renewed meanwhile."""
-        wait(self.under_way, timeout=settings.LEASE_SECONDS / 4, return_when=FIRST_COMPLETED)
-        # Those that come right after the first are written with it: a transaction costs about as much for one as for
-        # thirty.
-        done, _ = wait(self.under_way, timeout=GATHER_SECONDS)
+        done = self._gathered()
         answers = [answered for future in done for answered in future.result()]
         for future in done:
             del self.under_way[future]
         if answers:
             self._write(answers)
         renew(self.lane, [each.item.pk for group in self.under_way.values() for each in group])
+
+    def _gathered(self) -> list[Future[list[Answered]]]:
+        try:
+            done = [self.done.get(timeout=settings.LEASE_SECONDS / 4)]
+        except Empty:
+            return []
+        if self.done.qsize() < min(GATHERED, len(self.under_way)) - 1:
+            # Those that come right after are written with them: a transaction costs about as much for one as for thirty.
+            time.sleep(GATHER_SECONDS)
+        # This thread alone takes from the queue.
+        return done + [self.done.get() for _ in range(self.done.qsize())]
 
     def _write(self, answers: Sequence[Answered]) -> None:
         lane = self.lane
@@ -246,7 +263,7 @@ def begin(lane: Lane) -> list[Started]:
         ours.update(leased_until=lane.lease.until, lease_token=lane.lease.token)
         ours.filter(outcome=ItemOutcome.QUEUED).update(in_doubt=True)
         known = {attempt.pk for attempts in earlier.values() for attempt in attempts}
-        IssueAttempt.objects.bulk_create(each.attempt for each in started if each.attempt.pk not in known)
+        rows_insert([each.attempt for each in started if each.attempt.pk not in known])
         batches = {item.batch_id for item in items}
         RewardBatch.objects.filter(pk__in=batches, status=BatchStatus.QUEUED).update(status=BatchStatus.RUNNING)
         finish_if_done(sorted(batches))
@@ -295,27 +312,30 @@ def _claim_for_provider(lane: Lane) -> tuple[list[BatchItem], str]:
     """The items to begin with, of one method; those of one currency, and a group's key, where they go in one call."""
     now = clock.wall()
     due = BatchItem.objects.filter(free(now), lane.only, next_attempt_at__lte=now, connection=lane.connection)
-    first = due.select_related("batch").order_by("next_attempt_at", "pk").first()
+    first = due.order_by("next_attempt_at", "pk").values_list("batch__method", "batch__takes_back", "currency").first()
     if first is None:
         return [], ""
-    adapter = registry.adapter_of(first.batch.method)
-    same = Q(batch__method=first.batch.method, batch__takes_back=first.batch.takes_back)
-    group_size = getattr(adapter, "group_size", 0)
-    if not group_size or first.batch.takes_back:
-        return _claim_items(lane, limit=CLAIM, only=same), ""
+    method, takes_back, currency = first
+    same = Q(batch__method=method, batch__takes_back=takes_back)
+    group_size = getattr(registry.adapter_of(method), "group_size", 0)
+    if not group_size or takes_back:
+        return _claim_items(lane, limit=lane.at_most(CLAIM), only=same), ""
     limit = min(group_size, LARGEST_GROUP)
-    return _claim_items(lane, limit=limit, only=same & Q(currency=first.currency)), str(uuid7())
+    return _claim_items(lane, limit=limit, only=same & Q(currency=currency)), str(uuid7())
 
 
 def _claim_items(lane: Lane, *, limit: int, only: Q | None = None) -> list[BatchItem]:
+    """With their batches, which are few."""
     now = clock.wall()
-    return list(
+    items = list(
         BatchItem.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        .select_related("batch", "reward__customer", "reward__campaign")
-        .prefetch_related("reward__customer__provider_customers")
         .filter(free(now), lane.only, only or Q(), next_attempt_at__lte=now, connection=lane.connection)
         .order_by("next_attempt_at", "pk")[:limit]
     )
+    batches = RewardBatch.objects.in_bulk({item.batch_id for item in items})
+    for item in items:
+        item.batch = batches[item.batch_id]
+    return items
 
 
 def _refuse_all(lane: Lane) -> None:

@@ -43,16 +43,22 @@ class Lane:
     lost: bool = False
     # The provider asked for a rest that is longer than a run: until then nobody takes the connection.
     rests_until: datetime | None = None
+    # Requests a second, None where the provider names no limit.
+    allowed: float | None = field(init=False)
     pace: Pace = field(init=False)
 
     def __post_init__(self) -> None:
         connection = self.connection
-        allowed = requests_per_second(connection.provider, self.organization.mode) if connection else None
-        self.pace = Pace(allowed, self.check, connection_id=connection.pk if connection else None)
+        self.allowed = requests_per_second(connection.provider, self.organization.mode) if connection else None
+        self.pace = Pace(self.allowed, self.check, connection_id=connection.pk if connection else None)
 
     @property
     def key(self) -> LaneKey:
         return (self.organization.pk, self.connection.pk if self.connection else None)
+
+    def at_most(self, items: int) -> int:
+        """No more than the provider takes in about a second: a run ends only with the last that it has claimed."""
+        return items if self.allowed is None else min(items, max(1, int(self.allowed)))
 
     def holds(self) -> bool:
         return not self.lost and self.lease.holds

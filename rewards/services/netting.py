@@ -37,12 +37,19 @@ def place_of(reward: Reward) -> Place:
     return (reward.campaign_id, reward.participant_id, reward.currency)
 
 
-def nettable(rewards: Iterable[Reward]) -> list[Reward]:
-    """The deductions that could be netted from these rewards, the oldest first. Two queries at most.
+def places_of(reward_ids: Collection[UUID]) -> set[Place]:
+    """Those of the rewards from which something can be netted. None of it ever changes, so no lock is needed."""
+    rewards = Reward.objects.filter(pk__in=reward_ids, fulfilment_kind=FulfilmentKind.METHOD)
+    return (
+        set(rewards.order_by().values_list("campaign", "participant", "currency").distinct()) if reward_ids else set()
+    )
+
+
+def nettable(places: Collection[Place]) -> list[Reward]:
+    """The deductions that could be netted from rewards of these places, the oldest first. Two queries at most.
 
     What may still be taken back where it was issued is left alone until that was tried.
     """
-    places = {place_of(each) for each in rewards if each.fulfilment_kind == FulfilmentKind.METHOD}
     if not places:
         return []
     found = [each for each in _open(places) if place_of(each) in places]
@@ -79,7 +86,8 @@ def netted_sums(rewards: QuerySet[Reward]) -> dict[str, int]:
     )
     affected = list(rewards.filter(participant__in=owing.values("participant")).order_by("pk"))
     left: dict[Place, int] = defaultdict(int)
-    for deduction in nettable(affected):
+    places = {place_of(each) for each in affected if each.fulfilment_kind == FulfilmentKind.METHOD}
+    for deduction in nettable(places):
         left[place_of(deduction)] += deduction.amount
     for reward in affected:
         part = min(left[place_of(reward)], reward.amount - reward.netted_amount)

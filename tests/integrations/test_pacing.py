@@ -8,7 +8,7 @@ import pytest
 
 from integrations import pacing
 from integrations.models import Connection
-from integrations.pacing import SHARE, Pace
+from integrations.pacing import LATEST_SECONDS, SHARE, Pace
 from integrations.selectors import access_of
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
@@ -85,6 +85,51 @@ def test_who_waited_already_takes_another_moment_after_the_rest(monkeypatch: pyt
     pace()
     assert len(waits) == 2
     assert waits[1] > 0.1
+
+
+def test_who_wakes_late_takes_another_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace = Pace(20)
+    pace()
+    waits: list[float] = []
+
+    def sleep(seconds: float, real: Any = time.sleep) -> None:
+        real(seconds + (0.2 if not waits else 0))
+        waits.append(seconds)
+
+    monkeypatch.setattr(pacing.time, "sleep", sleep)
+    began = time.monotonic()
+    for _ in range(3):
+        pace()
+    # One moment was missed; the next is taken at once, and the one after it isn't any sooner for that.
+    assert time.monotonic() - began >= 0.2 + 2 / (20 * SHARE)
+
+
+def test_who_makes_many_takes_several_moments_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def evaluate(*arguments: Any, real: Any = pacing.evaluate) -> Any:
+        asked.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(pacing, "evaluate", evaluate)
+    pace = Pace(100, connection_id=uuid7())
+    moments = []
+    for _ in range(31):
+        pace()
+        moments.append(time.monotonic())
+
+    # 1 + 2 + 4 + 8 + 9 + 9, if it was never late.
+    assert 6 <= len(asked) < 15
+    assert moments[-1] - moments[0] >= 30 / (100 * SHARE) - LATEST_SECONDS
+
+
+def test_what_was_taken_for_later_is_given_up_after_a_rest(slept: list[float]) -> None:
+    pace = Pace(100, connection_id=uuid7())
+    for _ in range(4):
+        pace._moment()
+    pace.hold(5)
+
+    assert pace._moment() - time.monotonic() == pytest.approx(5, abs=0.5)
 
 
 def test_without_a_limit_nothing_waits(slept: list[float]) -> None:

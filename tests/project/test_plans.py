@@ -48,7 +48,7 @@ from rewards.services.automatic import ahead_of
 from rewards.services.claims import claimed
 from rewards.services.earning import decisions_and_rewards
 from rewards.services.lanes import Lane, next_lane
-from rewards.services.netting import nettable
+from rewards.services.netting import nettable, places_of
 from rewards.services.recognising import payments_recognise
 from rewards.services.reconciling import runs
 from rewards.services.reconciling.comparing import to_compare
@@ -201,7 +201,7 @@ def inside_tenant(organization: Any, one: Row) -> dict[str, Callable[[], Any]]:
         "numbers of what waits": selectors.waiting_counts,
         "totals of campaigns": lambda: selectors.campaign_totals([campaign.pk]),
         "a balance": lambda: balances(customer.pk),
-        "deductions to net": lambda: nettable([reward]),
+        "deductions to net": lambda: nettable(places_of([reward.pk])),
         "what a remainder changes": lambda: rows_of_remainder(one["aggregate"]),
         "number of what is due": selectors.due_count,
         "campaigns with rewards due": selectors.campaigns_due,
