@@ -7,6 +7,7 @@ that it has taken itself: where Redis is emptied or away, the one that holds the
 of the requests still keeps to the limit by itself.
 """
 
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +38,16 @@ redis.call('SET', KEYS[1], string.format('%.6f', ends), 'PX', math.ceil((ends - 
 return tostring(begins - now)
 """
 
+# Where the provider names no time: the first rest, in seconds, which doubles with each refusal until one goes well.
+FIRST_REST, LONGEST_REST = 1.0, 600.0
+# KEYS: how often in a row the provider has refused. ARGV: for how many milliseconds that is remembered.
+_REFUSED = """
+local refused = redis.call('INCR', KEYS[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return tostring(refused)
+"""
+_WENT_WELL = "redis.call('DEL', KEYS[1]) return ''"
+
 
 class Pace:
     """Spaces requests evenly, from any number of threads: a token bucket that holds one token.
@@ -62,6 +73,8 @@ class Pace:
         # How many more moments were taken at once than are used yet, and how many are taken the next time.
         self._left = 0
         self._many = 1
+        # How often in a row the provider refused; None while that isn't known here.
+        self._refused: int | None = None
 
     def __call__(self) -> None:
         while True:
@@ -80,6 +93,26 @@ class Pace:
             self._left = 0
             self._held = max(self._held, self._take(0.0, seconds))
             self._next = max(self._next, self._held)
+
+    def refused(self) -> float:
+        """How many seconds to rest where the provider refused and named no time; longer the more often in a row.
+
+        However often that was is kept in Redis too, for whoever has the connection next. A little is left to chance:
+        those of several products that were refused at once shouldn't come back at once.
+        """
+        self._refused = (self._refused or 0) + 1
+        if self._connection_id is not None:
+            told = evaluate(_REFUSED, f"refused:{self._connection_id}", str(int(2000 * LONGEST_REST)))
+            self._refused = max(self._refused, int(told)) if told is not None else self._refused
+        # Bounded before it is raised: in a row that never ends the power would be no number any more.
+        rest = FIRST_REST * 2.0 ** min(self._refused - 1, 16)
+        return min(rest * random.uniform(1, 1.5), LONGEST_REST)  # noqa: S311 - no secret
+
+    def went_well(self) -> None:
+        """A request was not refused: the next refusal is a first one again."""
+        if self._refused != 0 and self._connection_id is not None:
+            evaluate(_WENT_WELL, f"refused:{self._connection_id}")
+        self._refused = 0
 
     def _moment(self) -> float:
         """When the moment begins that is the caller's now, in time.monotonic() seconds."""

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from queue import Empty, SimpleQueue
+from typing import TypeGuard
 from uuid import UUID
 
 import structlog
@@ -29,7 +30,8 @@ from django.db.models import Q
 
 from integrations import registry
 from integrations.base import Access
-from integrations.errors import ProviderRetryable
+from integrations.errors import ProviderError, ProviderRetryable
+from integrations.pacing import LONGEST_REST
 from integrations.services import connection_needs_attention
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
@@ -49,7 +51,7 @@ from rewards.services.calls import (
     take_back_call,
 )
 from rewards.services.claims import claims_close
-from rewards.services.conclusions import UNKNOWN_SECONDS, Answered, Conclusion
+from rewards.services.conclusions import UNKNOWN_SECONDS, Answer, Answered, Conclusion
 from rewards.services.door import totals_last
 from rewards.services.finishing import finish_if_done
 from rewards.services.lanes import Lane, LaneKey, give_back, next_lane, renew, reread
@@ -70,8 +72,6 @@ THREADS = 32
 GATHER_SECONDS, GATHERED = 0.1, 25
 # A run is over after 20 s; longer than this nobody waits within it: the connection rests, and the run ends.
 LONGEST_HOLD = 2.0
-# A provider that asks for more is asked again all the same, in seconds.
-LONGEST_REST = 600.0
 
 log = structlog.get_logger(__name__)
 
@@ -149,6 +149,8 @@ class _Run:
         self.lane = lane
         self.under_way: dict[Future[list[Answered]], Sequence[Started]] = {}
         self.done: SimpleQueue[Future[list[Answered]]] = SimpleQueue()
+        # In time.monotonic() seconds.
+        self.rests_until = 0.0
 
     def work_off(self, deadline: float) -> int:
         tried, empty = 0, False
@@ -218,20 +220,28 @@ class _Run:
             if refused is not None and lane.connection is not None:
                 connection_needs_attention(connection=lane.connection, reason=refused.message, actor=ACTOR)
         recipients_learn(organization=lane.organization, answers=answers)
-        limited = [
-            each.answer.retry_after or 1
-            for each in answers
-            if isinstance(each.answer, ProviderRetryable) and each.answer.code == "rate_limited"
-        ]
+        limited = [each.answer for each in answers if _is_limited(each.answer)]
         if limited:
             # It concerns the connection: whoever comes next would only be refused as well.
-            self._rest(max(limited))
+            self._rest(limited)
+        elif any(not isinstance(each.answer, ProviderError) for each in answers):
+            lane.pace.went_well()
 
-    def _rest(self, seconds: float) -> None:
+    def _rest(self, limited: Sequence[ProviderRetryable]) -> None:
+        named = [answer.retry_after for answer in limited if answer.retry_after]
+        if not named and time.monotonic() < self.rests_until:
+            # They had been sent before the rest began.
+            return
+        seconds = max(named) if named else self.lane.pace.refused()
+        self.rests_until = time.monotonic() + seconds
         self.lane.pace.hold(min(seconds, LONGEST_HOLD))
         if seconds > LONGEST_HOLD:
             until = clock.wall() + timedelta(seconds=min(seconds, LONGEST_REST))
             self.lane.rests_until = max(until, self.lane.rests_until or until)
+
+
+def _is_limited(answer: Answer) -> TypeGuard[ProviderRetryable]:
+    return isinstance(answer, ProviderRetryable) and answer.code == "rate_limited"
 
 
 def begin(lane: Lane) -> list[Started]:

@@ -8,7 +8,7 @@ import pytest
 
 from integrations import pacing
 from integrations.models import Connection
-from integrations.pacing import LATEST_SECONDS, SHARE, Pace
+from integrations.pacing import LATEST_SECONDS, LONGEST_REST, SHARE, Pace
 from integrations.selectors import access_of
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
@@ -130,6 +130,28 @@ def test_what_was_taken_for_later_is_given_up_after_a_rest(slept: list[float]) -
     pace.hold(5)
 
     assert pace._moment() - time.monotonic() == pytest.approx(5, abs=0.5)
+
+
+def test_refusals_that_name_no_time_rest_longer_each_time() -> None:
+    connection_id = uuid7()
+    # Whoever has the connection next goes on where the last one was.
+    rests = [Pace(None, connection_id=connection_id).refused() for _ in range(12)]
+
+    for number, rest in enumerate(rests):
+        assert min(2.0**number, LONGEST_REST) <= rest <= min(1.5 * 2.0**number, LONGEST_REST)
+    assert len({rest / 2.0**number for number, rest in enumerate(rests)}) > 6
+    assert Pace(None, connection_id=uuid7()).refused() < 2
+
+    Pace(None, connection_id=connection_id).went_well()
+    assert Pace(None, connection_id=connection_id).refused() < 2
+
+
+def test_refusals_are_counted_without_redis(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "evaluate", lambda *arguments: None)
+    pace = Pace(None, connection_id=uuid7())
+    assert [pace.refused() for _ in range(12)][-1] == LONGEST_REST
+    pace.went_well()
+    assert pace.refused() < 2
 
 
 def test_without_a_limit_nothing_waits(slept: list[float]) -> None:

@@ -68,6 +68,44 @@ def test_it_works(far: Pigeons, organization: Organization) -> None:
     assert len(asked) == issuing.CLAIM + MANY
 
 
+def test_who_names_no_time_is_left_alone_for_longer_each_time(far: Pigeons, organization: Organization) -> None:
+    storm = [True]
+    limited = ProviderRetryable("Less often.", code="rate_limited", sent=True)
+    far.answers = lambda order: limited if storm[0] else None
+    link = pigeons.connection(organization)
+    batch = factories.batch(
+        organization, factories.due_rewards(factories.campaign(organization), MANY), method="PIGEON"
+    )
+
+    def rest(seconds: float) -> float:
+        """For how long the connection is left alone, if it is tried so long from now."""
+        with tenant(organization):
+            Connection.objects.update(leased_until=None)
+            BatchItem.objects.filter(outcome="QUEUED").update(next_attempt_at=clock.wall())
+        with time_machine.travel(clock.wall() + timedelta(seconds=seconds), tick=False):
+            issuing.run(seconds=10)
+            with tenant(organization):
+                until = Connection.objects.get(pk=link.pk).leased_until
+            return (until - clock.wall()).total_seconds() if until else 0.0
+
+    # Those that were refused at once count as one refusal.
+    rests = [rest(60 * number) for number in range(4)]
+    for number, seconds in enumerate(rests):
+        assert 2.0**number <= seconds <= 1.5 * 2.0**number
+
+    storm[0] = False
+    assert rest(600) == 0
+    assert len(far.paid) == MANY
+    with tenant(organization):
+        batch.refresh_from_db()
+        assert batch.status == "FINISHED"
+        assert not Claim.objects.filter(closed_at__isnull=True).exists()
+
+    storm[0] = True
+    factories.batch(organization, factories.due_rewards(factories.campaign(organization), 1), method="PIGEON")
+    assert 1 <= rest(700) <= 1.5
+
+
 def test_credentials_revoked_in_the_middle_of_a_batch(
     far: Pigeons, organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
