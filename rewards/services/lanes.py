@@ -5,9 +5,11 @@ provider and with each result: so two runners never meet on one connection. A ru
 its lease sends nothing more when it goes on, and what it had is dropped.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
@@ -23,6 +25,8 @@ from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
 from referral_rocket.kit.leases import Lease, LeaseLost, free
 from rewards.models import BatchItem
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -132,6 +136,19 @@ def renew(lane: Lane, item_ids: Collection[UUID]) -> None:
                 return
         BatchItem.objects.filter(pk__in=item_ids, lease_token=lane.lease.token).update(leased_until=renewed.until)
     lane.lease = renewed
+
+
+def asked(ask: Callable[[], T], *, hold_on: Callable[[], None]) -> T:
+    """What `ask` answers, which calls the provider from a thread and never touches the database.
+
+    It may take longer than a lease, with many requests: `hold_on` is called meanwhile, and renews what is held. What it
+    raises is raised once the thread has ended.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="asking") as threads:
+        answer = threads.submit(ask)
+        while not wait([answer], timeout=settings.LEASE_SECONDS / 4).done:
+            hold_on()
+    return answer.result()
 
 
 def give_back(lane: Lane) -> None:

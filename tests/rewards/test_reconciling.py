@@ -1,6 +1,8 @@
 """What a reconciliation finds at the providers' stand-ins: what isn't on record here, doubles, what is missing there."""
 
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -10,13 +12,15 @@ import pytest
 import requests
 import time_machine
 from django.core.management import CommandError, call_command
-from django.db import connection as database
+from django.db import connections
 
+from integrations import registry
 from integrations.models import Connection, ConnectionStatus
 from integrations.sandbox.tremendous.shapes import CAMPAIGN
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import every_organization, tenant
 from referral_rocket.kit import clock
+from referral_rocket.kit.leases import LeaseLost
 from rewards.models import BatchItem, Finding, Reconciliation, Reward, RewardTotals
 from rewards.reconciliations import Settled
 from rewards.services import issuing
@@ -254,14 +258,85 @@ def test_nothing_is_asked_inside_a_transaction(
     organization: Organization, issued: list[Reward], monkeypatch: Any
 ) -> None:
     inside = []
-    depth = len(database.savepoint_ids)
+    # This thread's, whichever thread asks.
+    ours = connections["default"]
+    depth = len(ours.savepoint_ids)
     monkeypatch.setattr(
-        "rewards.services.lanes.Pace.__call__", lambda pace: inside.append(len(database.savepoint_ids) - depth)
+        "rewards.services.lanes.Pace.__call__", lambda pace: inside.append(len(ours.savepoint_ids) - depth)
     )
     list(reconcile(days=7))
 
     assert inside
     assert set(inside) == {0}
+
+
+@pytest.mark.parametrize("slow", ["look-up", "list"])
+def test_what_takes_longer_than_a_lease_is_asked_once(
+    organization: Organization, issued: list[Reward], monkeypatch: Any, settings: Any, slow: str
+) -> None:
+    settings.LEASE_SECONDS = 0.6
+    asked = []
+
+    def slowly(real: Any) -> Any:
+        def ask(access: Any, *arguments: Any) -> Any:
+            asked.append(arguments)
+            for _ in range(4):
+                time.sleep(0.25)
+                # Right before each request: the connection is still ours.
+                access.pace()
+            return real(access, *arguments)
+
+        return ask
+
+    if slow == "look-up":
+        adapter = registry.adapter_of("TREMENDOUS")
+        monkeypatch.setattr(adapter, "look_up", slowly(adapter.look_up))
+    else:
+        (listing,) = registry.provider_of("tremendous").listings
+        found = replace(listing, page=slowly(listing.page))
+        changed = replace(registry.provider_of("tremendous"), listings=(found,))
+        monkeypatch.setitem(registry.PROVIDERS, "tremendous", changed)
+    with tenant(organization):
+        runs.reconciliation_begin(organization=organization, days=7, actor="test")
+    runs.run(seconds=30)
+
+    done = last(organization)
+    assert (done.status, done.compared, done.listed, done.remarks) == ("FINISHED", 3, 3, [])
+    assert len(asked) == (3 if slow == "look-up" else 1)
+
+
+def test_who_has_lost_the_reconciliation_asks_nothing_more(
+    organization: Organization, issued: list[Reward], monkeypatch: Any, settings: Any
+) -> None:
+    settings.LEASE_SECONDS = 0.6
+    asked, refused = [], []
+
+    def ask(access: Any, order: Any) -> Any:
+        asked.append(order)
+        time.sleep(0.8)
+        try:
+            access.pace()
+        except LeaseLost:
+            refused.append(order)
+            raise
+
+    monkeypatch.setattr(registry.adapter_of("TREMENDOUS"), "look_up", ask)
+    with tenant(organization):
+        begun = runs.reconciliation_begin(organization=organization, days=7, actor="test")
+    real = runs._compare_some
+
+    def overtaken(*arguments: Any) -> None:
+        with tenant(organization):
+            Reconciliation.objects.filter(pk=begun.pk).update(lease_token=uuid4())
+        real(*arguments)
+
+    monkeypatch.setattr(runs, "_compare_some", overtaken)
+    runs.run(seconds=30)
+
+    assert len(asked) == len(refused) == 1
+    assert (last(organization).finished_at, last(organization).compared) == (None, 0)
+    with tenant(organization):
+        assert Connection.objects.get().leased_until is None
 
 
 def test_the_runner_comes_first(organization: Organization, tremendous: Connection) -> None:

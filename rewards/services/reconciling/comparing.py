@@ -18,6 +18,7 @@ from referral_rocket.kit.ids import first_id_at
 from rewards.models import BatchItem
 from rewards.reconciliations import Finding, FindingKind
 from rewards.services.calls import ProviderCall, earlier_attempts, provider_call
+from rewards.services.lanes import asked
 from rewards.services.reconciling.findings import OF_ITEM, item_key
 from rewards.states import ItemOutcome
 
@@ -74,15 +75,15 @@ def next_page(connection: Connection, since: datetime, after: UUID | None, acces
     return Page(items, [(item, provider_call(access, item, earlier[item.reward_id])) for item in telling])
 
 
-def compare(asked: Iterable[tuple[BatchItem, ProviderCall]], *, between: Callable[[], None]) -> Compared:
+def compare(page: Iterable[tuple[BatchItem, ProviderCall]], *, hold_on: Callable[[], None]) -> Compared:
     """Ask about each; outside any transaction. Raises ProviderRetryable and ConnectionNeedsAttention.
 
-    `between` is called after each: whoever asks has leases to hold on to.
+    `hold_on` is called while it asks and after each: whoever asks has leases to hold on to.
     """
     findings, agreed = [], []
-    for item, call in asked:
-        finding = _finding(item, _ask(call))
-        between()
+    for item, call in page:
+        finding = _finding(item, _ask(call, hold_on))
+        hold_on()
         keys = {item_key(kind, item.pk) for kind in OF_ITEM}
         if finding is not None:
             findings.append(finding)
@@ -91,9 +92,9 @@ def compare(asked: Iterable[tuple[BatchItem, ProviderCall]], *, between: Callabl
     return Compared(findings, agreed)
 
 
-def _ask(call: ProviderCall) -> IssueResult | ProviderError | None:
+def _ask(call: ProviderCall, hold_on: Callable[[], None]) -> IssueResult | ProviderError | None:
     try:
-        return call.ask()
+        return asked(call.ask, hold_on=hold_on)
     except (ProviderRetryable, ConnectionNeedsAttention):
         raise
     except ProviderError as error:

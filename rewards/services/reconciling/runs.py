@@ -31,7 +31,7 @@ from referral_rocket.kit import clock
 from referral_rocket.kit.leases import Lease, LeaseLost, free
 from rewards.models import BatchItem
 from rewards.reconciliations import Reconciliation, ReconciliationStatus
-from rewards.services.lanes import Lane, give_back, renew
+from rewards.services.lanes import Lane, asked, give_back, renew
 from rewards.services.reconciling.books import book_findings
 from rewards.services.reconciling.comparing import Compared, compare, next_page, to_compare
 from rewards.services.reconciling.findings import ACTOR, books_agree, findings_agree, findings_store
@@ -279,7 +279,7 @@ def _compare_some(work: _Work, lane: Lane, connection: Connection) -> None:
     with tenant(work.organization):
         after = UUID(work.place.after) if work.place.after else None
         page = next_page(connection, work.row.since, after, lane.access(), PAGE)
-    compared = compare(page.asked, between=lambda: _hold_on(work, lane))
+    compared = compare(page.asked, hold_on=lambda: _hold_on(work, lane))
     if len(page.items) < PAGE:
         work.place.next_listing()
     else:
@@ -293,8 +293,13 @@ def _hold_on(work: _Work, lane: Lane) -> None:
     """Renew both leases once half of one is over. Raises LeaseLost."""
     renew(lane, [])
     if work.lease.until - clock.wall() < timedelta(seconds=settings.LEASE_SECONDS / 2):
-        with tenant(work.organization):
-            work.write()
+        try:
+            with tenant(work.organization):
+                work.write()
+        except LeaseLost:
+            # So that a thread that is asking the provider sends nothing more.
+            lane.lost = True
+            raise
 
 
 def _read_some(work: _Work, lane: Lane, connection: Connection, listing: Listing) -> None:
@@ -309,7 +314,9 @@ def _read_some(work: _Work, lane: Lane, connection: Connection, listing: Listing
         access = lane.access()
     person = place.people[0] if listing.of_person else ""
     try:
-        page = listing.page(access, work.row.since, place.cursor, person)
+        page = asked(
+            lambda: listing.page(access, work.row.since, place.cursor, person), hold_on=lambda: _hold_on(work, lane)
+        )
     except (ProviderRetryable, ConnectionNeedsAttention):
         raise
     except ProviderError as error:
