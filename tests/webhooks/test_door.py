@@ -13,6 +13,7 @@ from integrations.sandbox.stripe.webhooks import signature
 from integrations.services import connection_disconnect, connection_update
 from participants.models import Payment, QualifyingEvent
 from referral_rocket.accounts.scoping import tenant
+from referral_rocket.kit import clock
 from tests import factories
 from tests.concurrency import at_once
 from tests.factories import WEBHOOK_SECRET
@@ -244,6 +245,32 @@ class Broken:
 
     def __exit__(self, *error):
         raise AssertionError
+
+
+def test_an_id_with_half_a_character(organization, connection):
+    answer = post(connection, sale()[SESSION] | {"id": "evt_\ud800"})
+
+    assert (answer.status_code, code_of(answer)) == (400, "malformed")
+    assert stored(organization) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_id_that_postgresql_takes_for_no_text_is_not_cut_short(organization, connection):
+    answer = post(connection, sale()[SESSION] | {"id": "evt_1\0other"})
+
+    assert (answer.status_code, code_of(answer)) == (503, "unavailable")
+    assert stored(organization) == []
+
+
+def test_an_event_without_a_mode_and_with_every_kind_of_letter(organization, connection):
+    event = sale()[SESSION] | {"id": "evt_ü€😀"}
+    del event["livemode"]
+
+    assert post(connection, event).status_code == 200
+    with tenant(organization):
+        kept = InboundEvent.objects.get()
+    assert (kept.provider_event_id, kept.livemode) == ("evt_ü€😀", None)
+    assert abs((kept.received_at - clock.wall()).total_seconds()) < 60
 
 
 @pytest.mark.django_db(transaction=True)

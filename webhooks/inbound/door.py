@@ -61,6 +61,7 @@ def answer(request: HttpRequest) -> HttpResponse:
 def _receive(request: HttpRequest, door: Door, body: bytes) -> HttpResponse:
     try:
         received = _verified(request, door, body)
+        stored = event_store(door=door, received=received, body=body)
     except SigningKeyUnknown as unknown:
         log.info("inbound_key_unknown", connection=str(door.connection_id), url=unknown.url)
         return _problem(503, "signing_key_unknown", "The key of this signature is being fetched. Send it again.")
@@ -69,11 +70,6 @@ def _receive(request: HttpRequest, door: Door, body: bytes) -> HttpResponse:
         return _problem(400, "bad_signature", error.message)
     except UnreadableEvent as error:
         return _problem(400, "malformed", str(error))
-    except DatabaseError as error:
-        log.error("inbound_key_not_looked_up", connection=str(door.connection_id), error=type(error).__name__)
-        return _problem(503, "unavailable", "The signature could not be checked. Send it again.")
-    try:
-        stored = event_store(door=door, received=received, body=body)
     except DatabaseError as error:
         log.error("inbound_not_stored", connection=str(door.connection_id), error=type(error).__name__)
         return _problem(503, "unavailable", "The event could not be stored. Send it again.")

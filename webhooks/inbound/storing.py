@@ -1,44 +1,51 @@
 """One round trip to PostgreSQL for each event that comes through the door.
 
-It goes past Django's cursor, which would ask before each statement whether the connection still stands: that costs as
-much again as the statement. Here a connection that is lost is noticed by the statement itself, which may be sent a second
-time, since an event that is there already is left as it is.
+It goes past Django's cursor, which would ask before each statement whether the connection still stands, and past
+psycopg's, which would find out anew how to write each value: together that costs more than the statement. Here a connection
+that is lost is noticed by the statement itself, which may be sent a second time, since an event that is there already is
+left as it is.
 """
 
-from uuid import UUID
-
-from django.db import OperationalError, connection
-from psycopg import Cursor
+from django.db import DatabaseError, connection
+from psycopg import pq
+from psycopg.errors import error_from_result
+from psycopg.postgres import types
 
 from integrations.base import Received
+from integrations.errors import UnreadableEvent
 from integrations.selectors import Door
 from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
 
 # The function (migration 0006) also sets the tenant, for itself alone.
-_STORE = "SELECT inbound_store(%s, %s, %s, %s, %s, %s, %s, %s)"
-
-_Values = tuple[UUID, UUID, UUID, str, str, bool | None, bytes, object]
+_STORE = b"SELECT inbound_store($1, $2, $3, $4, $5, $6, $7, $8)"
+_TYPES = [types[name].oid for name in ("uuid", "uuid", "uuid", "text", "text", "bool", "bytea", "timestamptz")]
+# Texts too: the other format would end at a NUL, which PostgreSQL has to see to refuse it.
+_FORMATS = [pq.Format.BINARY] * 7 + [pq.Format.TEXT]
+_BOOLEAN = {None: None, False: b"\0", True: b"\1"}
 
 
 def event_store(*, door: Door, received: Received, body: bytes) -> bool:
     """Whether the event is new. Commits before it returns, unless a test holds a transaction open.
 
-    Raises DatabaseError where it isn't known to be stored.
+    Raises DatabaseError where it isn't known to be stored, UnreadableEvent where its id or type is no text.
     """
-    values = (
-        uuid7(),
-        door.organization_id,
-        door.connection_id,
-        received.event_id,
-        received.event_type,
-        received.livemode,
+    try:
+        told = [received.event_id.encode(), received.event_type.encode()]
+    except UnicodeEncodeError as error:
+        raise UnreadableEvent("the event's id or type has half a character") from error
+    values = [
+        uuid7().bytes,
+        door.organization_id.bytes,
+        door.connection_id.bytes,
+        *told,
+        _BOOLEAN[received.livemode],
         body,
-        clock.wall(),
-    )
+        clock.wall().isoformat().encode(),
+    ]
     try:
         return _store(values)
-    except OperationalError:
+    except DatabaseError:
         if not _lost():
             raise
     # PostgreSQL was started anew, or something between here and there cut an idle connection off.
@@ -46,12 +53,13 @@ def event_store(*, door: Door, received: Received, body: bytes) -> bool:
     return _store(values)
 
 
-def _store(values: _Values) -> bool:
+def _store(values: list[bytes | None]) -> bool:
     connection.ensure_connection()
-    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
-        row = cursor.execute(_STORE, values).fetchone()
-    assert row is not None
-    return bool(row[0])
+    with connection.wrap_database_errors:
+        result = connection.connection.pgconn.exec_params(_STORE, values, _TYPES, _FORMATS)
+        if result.status != pq.ExecStatus.TUPLES_OK:
+            raise error_from_result(result)
+    return bool(result.get_value(0, 0) == b"t")
 
 
 def _lost() -> bool:
