@@ -25,7 +25,7 @@ class CredentialField:
 class SettingField:
     """A setting of a connection that is typed in and may be shown. `pattern` is what all of a value has to match, and
     `shape` says so in words. `required` binds the form alone: by API settings may follow later. Of `many`, the form
-    takes several with commas between them, the API a list.
+    takes several with commas between them, the API a list. With `choices` (value, words) the form offers just these.
     """
 
     name: str
@@ -35,6 +35,7 @@ class SettingField:
     many: bool = False
     pattern: str = r".{1,200}"
     shape: str = "At most 200 characters."
+    choices: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ a person who issues it at the same moment, or a second sweep, can't issue it twi
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -44,27 +44,35 @@ class NotQueueable(Exception):
 
 
 @transaction.atomic
-def reward_queue(*, organization: Organization, item: BatchItem, actor: str) -> QueuedReward:
-    """Let the reward of a batch's item wait; asked twice, it waits once. Raises NotQueueable."""
-    reward = Reward.objects.select_for_update(no_key=True).get(pk=item.reward_id)
-    if item.code != CODE or item.connection_id is None or reward.status != RewardStatus.PENDING:
-        raise NotQueueable("This reward isn't waiting for an earlier discount.")
+def rewards_queue(*, organization: Organization, items: Iterable[BatchItem], actor: str) -> int:
+    """Let the rewards of batches' items wait; how many wait now that didn't. Asked twice, a reward waits once.
+
+    Raises NotQueueable where none of them waits for an earlier discount.
+    """
+    wanted = {item.reward_id: item for item in items if item.code == CODE and item.connection_id is not None}
+    locked = Reward.objects.select_for_update(no_key=True).filter(pk__in=wanted, status=RewardStatus.PENDING)
+    rewards = list(locked.order_by("pk"))
+    if not rewards:
+        raise NotQueueable("No reward is waiting for an earlier discount here.")
+    waiting = queued_among([reward.pk for reward in rewards])
     now = clock.wall()
-    queued, made = QueuedReward.objects.get_or_create(
-        reward=reward,
-        defaults={
-            "organization": organization,
-            "method": item.batch.method,
-            "connection_id": item.connection_id,
-            "actor": actor,
-            "created_at": now,
-            "tried_at": now,
-            "next_attempt_at": now + EVERY,
-        },
-    )
-    if made:
-        _record(organization, queued, actor, "reward.queued")
-    return queued
+    rows = [
+        QueuedReward(
+            organization=organization,
+            reward=reward,
+            method=wanted[reward.pk].batch.method,
+            connection_id=wanted[reward.pk].connection_id,
+            actor=actor,
+            created_at=now,
+            tried_at=now,
+            next_attempt_at=now + EVERY,
+        )
+        for reward in rewards
+        if reward.pk not in waiting
+    ]
+    QueuedReward.objects.bulk_create(rows)
+    _record(organization, rows, actor, "reward.queued")
+    return len(rows)
 
 
 @transaction.atomic
@@ -73,7 +81,7 @@ def reward_unqueue(*, organization: Organization, reward_id: UUID, actor: str) -
     queued = QueuedReward.objects.select_for_update().filter(reward=reward_id).first()
     if queued is None:
         return
-    _record(organization, queued, actor, "reward.unqueued")
+    _record(organization, [queued], actor, "reward.unqueued")
     queued.delete()
 
 
@@ -138,6 +146,8 @@ def _put_off(rows: Sequence[QueuedReward]) -> None:
     QueuedReward.objects.filter(pk__in=[row.pk for row in rows]).update(tried_at=now, next_attempt_at=now + EVERY)
 
 
-def _record(organization: Organization, queued: QueuedReward, actor: str, kind: str) -> None:
-    happening = Happening(kind, "reward", queued.reward_id, queued.reward.campaign_id, {"method": queued.method})
-    record(organization=organization, actor=actor, happenings=[happening])
+def _record(organization: Organization, rows: Sequence[QueuedReward], actor: str, kind: str) -> None:
+    happenings = [
+        Happening(kind, "reward", row.reward_id, row.reward.campaign_id, {"method": row.method}) for row in rows
+    ]
+    record(organization=organization, actor=actor, happenings=happenings)

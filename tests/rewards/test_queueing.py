@@ -15,7 +15,7 @@ from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
 from rewards.models import BatchItem, Claim, QueuedReward, Reward, RewardBatch
 from rewards.services import issuing, queueing
-from rewards.services.queueing import NotQueueable, queued_issue_everywhere, reward_queue, reward_unqueue
+from rewards.services.queueing import NotQueueable, queued_issue_everywhere, reward_unqueue, rewards_queue
 from tests import factories
 from tests.dashboard.visitor import member, text
 from tests.integrations.stand_in import RunningSandbox, running
@@ -61,7 +61,7 @@ def waiting_item(batch: RewardBatch) -> BatchItem:
 def queue(batch: RewardBatch) -> BatchItem:
     item = waiting_item(batch)
     with tenant(batch.organization):
-        reward_queue(organization=batch.organization, item=item, actor="test")
+        rewards_queue(organization=batch.organization, items=[item], actor="test")
     return item
 
 
@@ -125,7 +125,7 @@ def test_one_that_waits_for_nothing_is_refused(batch, organization):
     with tenant(organization):
         issued = BatchItem.objects.select_related("batch").get(batch=batch, outcome="SUCCEEDED")
         with pytest.raises(NotQueueable):
-            reward_queue(organization=organization, item=issued, actor="test")
+            rewards_queue(organization=organization, items=[issued], actor="test")
     assert state(organization)[1] == 0
 
 
@@ -200,9 +200,37 @@ def test_the_batchs_page_offers_to_queue_it_or_to_give_credit(batch, organizatio
     assert state(organization)[1] == 0
 
 
+def test_all_of_a_batch_are_queued_with_one_press(stand_in, organization):
+    """Neither of two people has used the code of an earlier reward."""
+    factories.connection(organization)
+    campaign = factories.campaign(organization)
+    sharers = [factories.participant(campaign) for _ in range(2)]
+    for sharer in sharers:
+        stand_in.add_customer(sharer.customer.email, livemode=True)
+    for _ in range(2):
+        friends = [factories.participant(campaign, referred_by=sharer) for sharer in sharers]
+        rewards = [factories.event(friend).rewards[0] for friend in friends]
+        batch = factories.batch(organization, rewards, method="STRIPE_COUPON")
+        issuing.run(seconds=5)
+    marketer = member(organization, Role.MARKETER)
+
+    def press() -> Any:
+        return marketer.client.post(marketer.url("batch_queue", batch.pk), follow=True)
+
+    shown = text(marketer.get("batch", batch.pk))
+    assert "The discount of an earlier reward isn&#x27;t used yet." in shown
+    assert "Queue these" in shown
+
+    assert "2 queued. Tried again each day" in text(press())
+    assert state(organization)[1] == 2
+    assert "0 queued." in text(press())
+    assert state(organization)[1] == 2
+
+
 def test_who_may_not_issue_may_not_queue(batch, organization):
     viewer = member(organization, Role.VIEWER)
 
     assert "Queue it" not in text(viewer.get("batch", batch.pk))
     assert viewer.post("item_queue", batch.pk, waiting_item(batch).pk).status_code == 403
+    assert viewer.post("batch_queue", batch.pk).status_code == 403
     assert state(organization)[1] == 0

@@ -40,6 +40,7 @@ PROVIDER = Provider(
             required=False,
             pattern="EMAIL|LINK",
             shape=words.DELIVERY_SHAPE,
+            choices=words.DELIVERY_CHOICES,
         ),
         SettingField(
             "country",

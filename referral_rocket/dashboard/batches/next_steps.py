@@ -8,9 +8,10 @@ from rewards.states import ItemOutcome, RewardStatus
 
 @dataclass(frozen=True)
 class NextStep:
-    """A sentence, and which buttons stand beside it."""
+    """A sentence, and which buttons stand beside it. `several` is said of all, where each one's own words name a thing."""
 
     text: str = ""
+    several: str = ""
     retry: bool = False
     by_hand: bool = False
     participant: bool = False
@@ -21,6 +22,9 @@ class NextStep:
     settle: bool = False
     ask: bool = False
 
+    def of_several(self, message: str, number: int) -> str:
+        return self.several if self.several and number > 1 else message
+
 
 # Where a sentence is missing the provider's own, kept with the item, says what to do.
 _STEPS = {
@@ -29,7 +33,12 @@ _STEPS = {
     "customer_deleted": NextStep(retry=True, by_hand=True, participant=True, ask=True),
     "invalid_recipient": NextStep(retry=True, by_hand=True, participant=True, ask=True),
     "currency_mismatch": NextStep(by_hand=True, participant=True),
-    "unredeemed_discount": NextStep(queue=True, credit=True, by_hand=True),
+    "unredeemed_discount": NextStep(
+        several="The discount of an earlier reward isn't used yet. Queue these until it is, or give account credit instead.",
+        queue=True,
+        credit=True,
+        by_hand=True,
+    ),
     "no_subscription": NextStep(credit=True, by_hand=True, participant=True),
     "product_unavailable": NextStep(retry=True, by_hand=True, participant=True, ask=True),
     "insufficient_funds": NextStep("Add funds at the provider, and try again.", retry=True, by_hand=True),

@@ -28,12 +28,12 @@ from rewards.errors import (
     InvalidResults,
     SamePerson,
 )
-from rewards.models import BatchItem, RewardBatch
+from rewards.models import RewardBatch
 from rewards.selectors import batch_counts, batches, issued_sums, items_of, netted_of, reasons_for_no, to_freeze
 from rewards.services.asking import EVERY, last_asked
 from rewards.services.batches import batch_approve, batch_cancel
 from rewards.services.files import NOTHING_PAYABLE, batch_file, batch_results
-from rewards.services.queueing import NotQueueable, queued_among, reward_queue, reward_unqueue
+from rewards.services.queueing import queued_among
 from rewards.states import BatchStatus, ItemOutcome
 from rewards.tasks import run_batches
 
@@ -99,7 +99,8 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
         ],
         "asked_lately": clock.wall() - EVERY,
         "reasons": [
-            (code, text, number, step_of_reason(out, code)) for out, code, text, number in reasons_for_no(shown)
+            (code, step_of_reason(outcome, code).of_several(text, number), number, step_of_reason(outcome, code))
+            for outcome, code, text, number in reasons_for_no(shown)
         ],
         "waiting": page_by_id(
             request,
@@ -128,24 +129,6 @@ def batch_progress(request: Any, batch_id: UUID) -> HttpResponse:
     if not progress["moves"]:
         response["HX-Refresh"] = "true"
     return response
-
-
-@require_POST
-@requires(Ability.ISSUE)
-def item_queue(request: Any, batch_id: UUID, item_id: UUID) -> HttpResponse:
-    """Let the item's reward wait until an earlier discount is used up, or wait no more (`stop`)."""
-    item = get_object_or_404(BatchItem.objects.select_related("batch"), pk=item_id, batch=batch_id)
-    if request.POST.get("stop"):
-        reward_unqueue(organization=request.organization, reward_id=item.reward_id, actor=request.actor)
-        messages.success(request, "It doesn't wait any more. It is still due.")
-        return redirect(to(request, "batch", batch_id))
-    try:
-        reward_queue(organization=request.organization, item=item, actor=request.actor)
-    except NotQueueable as error:
-        messages.error(request, error.message)
-    else:
-        messages.success(request, "Queued. It is tried again each day, and once the customer has paid.")
-    return redirect(to(request, "batch", batch_id))
 
 
 @require_POST

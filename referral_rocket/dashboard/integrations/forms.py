@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from integrations.description import Provider
+from integrations.description import Provider, SettingField
 from integrations.errors import InvalidCredentials
 
 _SECRET_FIELD = "webhook_secret"  # noqa: S105 - the field's name
@@ -56,8 +56,14 @@ def _add_settings(form: forms.Form, provider: Provider, now: Mapping[str, Any]) 
             required=described.required,
             initial=", ".join(value) if isinstance(value, list) else value,
             max_length=2000,
-            widget=forms.TextInput(attrs={"autocomplete": "off"}),
+            widget=_setting_input(described),
         )
+
+
+def _setting_input(described: SettingField) -> forms.Widget:
+    if not described.choices:
+        return forms.TextInput(attrs={"autocomplete": "off"})
+    return forms.Select(choices=described.choices if described.required else [("", "Not set"), *described.choices])
 
 
 def _settings(form: forms.Form, provider: Provider) -> dict[str, Any]:
