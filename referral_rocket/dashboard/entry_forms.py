@@ -14,13 +14,16 @@ WORDS = {
 
 
 class Worded(forms.Form):
-    """Labels as on every other page, and no placeholder that only says its label once more."""
+    """Labels as on every other page, no placeholder that only says its label once more, ready to be typed in."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.label = WORDS.get(str(field.label), field.label)
             field.widget.attrs.pop("placeholder", None)
+        first = next((field for field in self.fields.values() if not field.widget.is_hidden), None)
+        if first is not None:
+            first.widget.attrs["autofocus"] = True
 
 
 class LoginForm(Worded, allauth_forms.LoginForm):
