@@ -49,7 +49,11 @@ def rewards_queue(*, organization: Organization, items: Iterable[BatchItem], act
 
     Raises NotQueueable where none of them waits for an earlier discount.
     """
-    wanted = {item.reward_id: item for item in items if item.code == CODE and item.connection_id is not None}
+    wanted = {
+        item.reward_id: (item.batch.method, item.connection_id)
+        for item in items
+        if item.code == CODE and item.connection_id is not None
+    }
     locked = Reward.objects.select_for_update(no_key=True).filter(pk__in=wanted, status=RewardStatus.PENDING)
     rewards = list(locked.order_by("pk"))
     if not rewards:
@@ -60,8 +64,8 @@ def rewards_queue(*, organization: Organization, items: Iterable[BatchItem], act
         QueuedReward(
             organization=organization,
             reward=reward,
-            method=wanted[reward.pk].batch.method,
-            connection_id=wanted[reward.pk].connection_id,
+            method=wanted[reward.pk][0],
+            connection_id=wanted[reward.pk][1],
             actor=actor,
             created_at=now,
             tried_at=now,
