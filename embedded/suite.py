@@ -22,6 +22,8 @@ def main(arguments: list[str]) -> int:
     end_on_signals()
     with services_for_tests() as addresses:
         environment = test_environment() | dict(os.environ) | addresses
+        # Rewriting the tests' assertions takes some seconds in each of the processes; what is kept is rewritten once.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         codes = [
             run([sys.executable, "-m", "pytest", *options, "--durations=20", *arguments], environment)
             for options in PASSES

@@ -115,6 +115,8 @@ def is_worth_looking_at(live: Organization) -> None:
         assert {"USD", "EUR"} == set(Reward.objects.values_list("currency", flat=True))
         outcomes = set(BatchItem.objects.values_list("outcome", flat=True))
         assert {ItemOutcome.SUCCEEDED, ItemOutcome.FAILED, ItemOutcome.WAITING} <= outcomes
+        owed = Reward.objects.filter(status=RewardStatus.PENDING).values("participant")
+        assert Reward.objects.filter(status=RewardStatus.PENDING_DEDUCTION, participant__in=owed).exists()
         people, events = Participant.objects.count(), QualifyingEvent.objects.count()
         assert 300 <= people <= Click.objects.filter(by_bot=False).count()
         assert events > 150

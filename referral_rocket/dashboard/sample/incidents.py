@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from participants.models import Participant, QualifyingEvent, Source
 from participants.reversals import ReversalReport
 from participants.services import participant_ban
@@ -69,11 +71,12 @@ def _gift(amount: int, reason: str) -> Incident:
 
 
 def _returned(scene: Scene) -> None:
-    """A purchase comes back after its reward was given by hand."""
+    """A purchase comes back after its reward was given by hand, if possible to somebody who has others due there."""
+    due = Reward.objects.filter(status=RewardStatus.PENDING, campaign=OuterRef("campaign"))
     issued = Reward.objects.filter(
         status=RewardStatus.AVAILABLE, method=MANUAL, event__source=Source.API, event__net_amount__gt=0
-    )
-    reward = issued.select_related("event").order_by("-amount", "pk").first()
+    ).annotate(owed=Exists(due.filter(participant=OuterRef("participant"))), beside=Exists(due))
+    reward = issued.select_related("event").order_by("-owed", "-beside", "-amount", "pk").first()
     if reward is None or reward.event is None or reward.event.transaction_id is None:
         return
     transaction_reverse(
