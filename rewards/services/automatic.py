@@ -127,7 +127,7 @@ def _run(organization: Organization, campaign_id: UUID) -> int:
         )
         if not made and campaign.auto_issue_when != AutoIssueWhen.AT_ONCE:
             return 0
-        chosen, _ = _chosen(campaign, spent=run.amount)
+        chosen = _held(_chosen(campaign, spent=run.amount)[0])
         if not chosen:
             return 0
         by_method: dict[str, list[Reward]] = defaultdict(list)
@@ -149,6 +149,19 @@ def _run(organization: Organization, campaign_id: UUID) -> int:
         run.number += len(chosen)
         run.save(update_fields=["amount", "number"])
         return len(chosen)
+
+
+def _held(chosen: Sequence[Reward]) -> list[Reward]:
+    """Those that are not worth more than when the limit was held against them, locked so that they stay so.
+
+    What rose in between (a dispute that was won) waits for the next run.
+    """
+    rows = Reward.objects.select_for_update(no_key=True).filter(pk__in=[reward.pk for reward in chosen]).order_by("pk")
+    amounts = dict(rows.values_list("pk", "amount"))
+    held = [reward for reward in chosen if amounts[reward.pk] <= reward.amount]
+    for reward in held:
+        reward.amount = amounts[reward.pk]
+    return held
 
 
 def _chosen(campaign: Campaign, *, spent: int = 0) -> tuple[list[Reward], int]:

@@ -15,7 +15,7 @@ from campaigns.services import auto_issue_pause, campaign_update, terms_of
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from rewards.models import AutomaticRun, BatchItem, Reward, RewardBatch
-from rewards.services import issuing
+from rewards.services import automatic, issuing
 from rewards.services.automatic import ahead, ahead_of, runs_everywhere
 from rewards.services.batches import batch_create
 from rewards.services.selecting import Selection
@@ -212,6 +212,60 @@ def test_the_button_and_two_sweeps_at_once_issue_each_reward_once(far: Pigeons, 
     with tenant(organization):
         assert BatchItem.objects.filter(outcome="SUCCEEDED").count() == 10
         assert Reward.objects.filter(status=RewardStatus.AVAILABLE).count() == 10
+
+
+def queued(organization: Organization) -> list[int]:
+    with tenant(organization):
+        return list(BatchItem.objects.filter(outcome="QUEUED").values_list("amount", flat=True))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("when", ["AT_ONCE", "DAILY"])
+def test_runs_at_once_stay_within_the_limit_together(far: Pigeons, organization: Organization, when: str) -> None:
+    with time_machine.travel(START, tick=True):
+        pigeons.connection(organization)
+        campaign = campaign_of(organization, when, limit_per_run=5000)
+        factories.due_rewards(campaign, 12)
+    with at(2026, 11, 11, 0, 1):
+        issued = at_once(6, lambda number: runs_everywhere())
+
+        assert sorted(issued) == [0, 0, 0, 0, 0, 4]
+        assert queued(organization) == [1200] * 4
+        with tenant(organization):
+            assert AutomaticRun.objects.get().amount == 4800
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("before", "after", "goes"), [(1000, 1200, [1000]), (1000, 900, [900, 1000])])
+def test_what_changes_while_a_run_chooses_stays_within_the_limit(
+    far: Pigeons,
+    organization: Organization,
+    monkeypatch: pytest.MonkeyPatch,
+    before: int,
+    after: int,
+    goes: list[int],
+) -> None:
+    pigeons.connection(organization)
+    campaign = campaign_of(organization, "AT_ONCE", limit_per_run=2000)
+    first, _ = factories.due_rewards(campaign, 2)
+    with tenant(organization):
+        Reward.objects.update(amount=before)
+    real = automatic._chosen
+
+    def changed(_: int) -> None:
+        with tenant(organization):
+            Reward.objects.filter(pk=first.pk).update(amount=after)
+
+    def choosing(*arguments: Any, **named: Any) -> Any:
+        chosen = real(*arguments, **named)
+        at_once(1, changed)
+        return chosen
+
+    monkeypatch.setattr(automatic, "_chosen", choosing)
+    assert runs_everywhere() == len(goes)
+    assert sorted(queued(organization)) == goes
+    with tenant(organization):
+        assert AutomaticRun.objects.get().amount == sum(goes)
 
 
 @pytest.mark.django_db
