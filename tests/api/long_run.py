@@ -29,9 +29,10 @@ CAMPAIGN = {
     "review_above": 1000,
     "rules": [{"type": "REFERRAL", "beneficiary": "REFERRER", "rate": "0.1", "once_per": "EVENT"}],
 }
-# The same two exceptions as in test_document.py, where they are explained.
+# The same exceptions as in test_document.py, where they are explained.
 ACCEPTED = '["2xx", "400", "403", "404", "409", "422"]'
-REFUSED = '["400", "401", "403", "404", "405", "406", "415", "422"]'
+REFUSED = '["400", "401", "403", "404", "405", "406", "413", "415", "422"]'
+HOOKS = "tests.api.long_run_hooks"
 
 
 def main() -> int:
@@ -111,6 +112,7 @@ def examine(base: str, key: str, seconds: str, ids: dict[str, str]) -> int:
         config = Path(folder, "schemathesis.toml")
         lines = [
             f'headers = {{ Authorization = "Bearer {key}" }}',
+            f'hooks = "{HOOKS}"',
             "continue-on-failure = true",
             "[parameters]",
             *(f'"path.{name}" = "{value}"' for name, value in ids.items()),
