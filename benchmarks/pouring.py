@@ -9,7 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
+
+import uvloop
 
 
 @dataclass(frozen=True)
@@ -38,37 +41,67 @@ def request(url: str, body: bytes, headers: dict[str, str]) -> bytes:
 
 def pour(url: str, requests: Sequence[bytes], *, connections: int, seconds: float) -> Poured:
     """Send the requests, each once, for at most so long; an event that is under way at the end is still counted."""
-    return asyncio.run(_pour(url, requests, connections, seconds))
+    return uvloop.run(_pour(url, requests, connections, seconds))
 
 
 async def _pour(url: str, requests: Sequence[bytes], connections: int, seconds: float) -> Poured:
+    parts = urlsplit(url)
+    loop = asyncio.get_running_loop()
     waiting = iter(requests)
     statuses: Counter[int] = Counter()
     times: list[float] = []
     begun = time.perf_counter()
-    await asyncio.gather(*(_one(url, waiting, begun + seconds, statuses, times) for _ in range(connections)))
+    ended = []
+    for _ in range(connections):
+        _, one = await loop.create_connection(
+            lambda: _One(waiting, begun + seconds, statuses, times), str(parts.hostname), parts.port or 80
+        )
+        ended.append(one.ended)
+    await asyncio.gather(*ended)
     return Poured(time.perf_counter() - begun, statuses, times)
 
 
-async def _one(url: str, waiting: Iterator[bytes], until: float, statuses: Counter[int], times: list[float]) -> None:
-    parts = urlsplit(url)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    for each in waiting:
-        sent = time.perf_counter()
-        if sent > until:
-            break
-        writer.write(each)
-        head = await reader.readuntil(b"\r\n\r\n")
-        await _read_body(reader, head.lower())
-        times.append(time.perf_counter() - sent)
-        statuses[int(head.split(b" ", 2)[1])] += 1
-    writer.close()
+class _One(asyncio.Protocol):
+    """A connection that sends its next request when the answer to the last one is whole."""
+
+    def __init__(self, waiting: Iterator[bytes], until: float, statuses: Counter[int], times: list[float]) -> None:
+        self._waiting, self._until, self._statuses, self._times = waiting, until, statuses, times
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._sent = 0.0
+        self._answer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        if not _is_whole(self._answer):
+            return
+        now = time.perf_counter()
+        self._times.append(now - self._sent)
+        self._statuses[int(self._answer[9:12])] += 1
+        self._answer = b""
+        self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(error or ConnectionError("The server hung up in the middle of it."))
+
+    def _send(self) -> None:
+        self._sent = time.perf_counter()
+        following = next(self._waiting, None) if self._sent < self._until else None
+        if following is not None:
+            self._transport.write(following)
+            return
+        self.ended.set_result(None)
+        self._transport.close()
 
 
-async def _read_body(reader: asyncio.StreamReader, head: bytes) -> None:
-    _, said, rest = head.partition(b"content-length:")
-    if said:
-        await reader.readexactly(int(rest.split(b"\r\n", 1)[0]))
-    else:
-        # In chunks: the last one is empty.
-        await reader.readuntil(b"0\r\n\r\n")
+def _is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    if not end:
+        return False
+    _, said, rest = head.lower().partition(b"content-length:")
+    # In chunks otherwise: the last one is empty.
+    return len(body) >= int(rest.split(b"\r\n", 1)[0]) if said else answer.endswith(b"0\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Every address of the product, but the webhook door's (middleware.BareDoors)."""
+"""Every address of the product, but the webhook door's (wsgi.py, middleware.BareDoors)."""
 
 from django.urls import include, path
 

@@ -1,6 +1,12 @@
-"""WSGI entry point: `granian --interface wsgi referral_rocket.wsgi:application`."""
+"""WSGI entry point: `granian --interface wsgi referral_rocket.wsgi:application`.
+
+A payment system's webhook goes straight to its door: Django's own handling of a request, with its signals, costs as much as
+all that the door does before PostgreSQL. Where this isn't the entry point (tests), `middleware.BareDoors` leads there too.
+"""
 
 import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
 
@@ -9,4 +15,36 @@ from referral_rocket.checks import refuse_unsafe_settings
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "referral_rocket.settings")
 
 refuse_unsafe_settings()
-application = get_wsgi_application()
+pages_and_api = get_wsgi_application()
+
+import structlog  # noqa: E402 - the apps have to be loaded first
+from django.core.handlers.wsgi import WSGIRequest  # noqa: E402
+from django.db import close_old_connections  # noqa: E402
+from django.http import HttpResponse, HttpResponseServerError  # noqa: E402
+
+from webhooks.inbound import door  # noqa: E402
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+log = structlog.get_logger(__name__)
+
+
+def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    if not environ.get("PATH_INFO", "").startswith(door.PREFIX):
+        return pages_and_api(environ, start_response)
+    response = _answer(WSGIRequest(environ))
+    headers = [*response.items(), ("Content-Length", str(len(response.content)))]
+    start_response(f"{response.status_code} {response.reason_phrase}", headers)
+    return [response.content]
+
+
+def _answer(request: WSGIRequest) -> HttpResponse:
+    try:
+        return door.answer(request)
+    except Exception:
+        log.exception("inbound_failed", path=request.path)
+        return HttpResponseServerError()
+    finally:
+        # What Django does at each request's end: a connection that is too old or had an error isn't used again.
+        close_old_connections()

@@ -31,14 +31,16 @@ def nudge(task: "Task[Any, Any]") -> None:
 
 
 def _coalesce(task: "Task[Any, Any]") -> None:
+    # A task finds its name anew each time it is asked.
+    name = task.name
     with _lock:
-        wait = _last_sent.get(task.name, 0.0) + INTERVAL_SECONDS - time.monotonic()
-        if wait <= 0:
-            _last_sent[task.name] = time.monotonic()
-        elif task.name in _trailing:
+        if name in _trailing:
             return
+        wait = _last_sent.get(name, 0.0) + INTERVAL_SECONDS - time.monotonic()
+        if wait <= 0:
+            _last_sent[name] = time.monotonic()
         else:
-            _trailing.add(task.name)
+            _trailing.add(name)
     if wait <= 0:
         _send(task)
         return
