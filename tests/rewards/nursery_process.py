@@ -7,6 +7,7 @@ A worker has a process group of its own. It is the product's, but that the provi
 import os
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 
 import django
@@ -44,9 +45,15 @@ def load() -> None:
 def serve() -> None:
     # Those that were killed leave nothing to be waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    worker = None
     for _ in sys.stdin:
-        if os.fork() == 0:
+        worker = os.fork()
+        if worker == 0:
             become_worker()
+    # The tests were killed themselves: nobody else would end the last worker. Those before it were killed one by one.
+    if worker is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(worker, signal.SIGKILL)
 
 
 def become_worker() -> None:
