@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
-from integrations.errors import ProviderError
+from integrations.errors import ProviderError, storable
 from referral_rocket.kit.http import Exchange
 
 __all__ = [
@@ -153,6 +153,10 @@ class IssueResult:
     code: str | None = None
     message: str = ""
     exchanges: tuple[Exchange, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("provider_reference", "recipient_provider_id", "message"):
+            object.__setattr__(self, name, storable(getattr(self, name)))
 
 
 class PayoutAdapter(Protocol):

@@ -9,8 +9,16 @@ Messages are written for a marketer, say what to do, and hold no secret.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from referral_rocket.kit.http import Exchange, HttpFailure, NotSent, retry_after_seconds
+
+T = TypeVar("T", str, str | None)
+
+
+def storable(text: T) -> T:
+    """A provider's word without NUL, which PostgreSQL keeps in no text: what became of a reward is written all the same."""
+    return text if text is None else text.replace("\0", "\ufffd")
 
 
 class ProviderError(Exception):
@@ -19,7 +27,7 @@ class ProviderError(Exception):
     def __init__(self, message: str, *, code: str, exchanges: Sequence[Exchange] = ()) -> None:
         super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = storable(message)
         self.exchanges = tuple(exchanges)
 
 
@@ -69,7 +77,7 @@ class OutcomeUnknown(ProviderError):
         exchanges: Sequence[Exchange] = (),
     ) -> None:
         super().__init__(message, code=code, exchanges=exchanges)
-        self.recipient_provider_id = recipient_provider_id
+        self.recipient_provider_id = storable(recipient_provider_id)
 
 
 class BadSignature(Exception):

@@ -280,7 +280,8 @@ def _readable(body: bytes | str | None) -> Any:
     if body is None or body in ("", b""):
         return None
     text = body.decode("utf-8", errors="replace") if isinstance(body, bytes) else body
-    value = _parsed(text)
+    # PostgreSQL keeps no NUL, not even in JSON; whoever sends one must not keep the rest from being written.
+    value = _parsed(text.replace("\0", "\ufffd").replace("\\u0000", "\\ufffd"))
     shown = redact(value)
     if len(shown if isinstance(shown, str) else json.dumps(shown)) <= MAXIMUM_RECORDED_CHARACTERS:
         return shown

@@ -225,6 +225,15 @@ def test_redact():
     }
 
 
+@pytest.mark.parametrize("body", [b'{"a\\u0000b": "c\\u0000"}', b"a\0b"])
+def test_what_is_kept_can_be_stored(body):
+    record: list[Exchange] = []
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)) as url:
+        assert send(url, record=record).body == body
+
+    assert record[0].response in ({"a\ufffdb": "c\ufffd"}, "a\ufffdb")
+
+
 def test_a_long_answer_is_cut():
     record: list[Exchange] = []
     body = b"x" * 20_000

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from integrations.errors import ConnectionNeedsAttention, ProviderRetryable
+from integrations.errors import ConnectionNeedsAttention, OutcomeUnknown, ProviderRejected, ProviderRetryable
 from integrations.models import Connection, ConnectionStatus
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
@@ -142,3 +142,26 @@ def test_credentials_revoked_in_the_middle_of_a_batch(
         assert not Claim.objects.filter(closed_at__isnull=True).exists()
         Connection.objects.update(status=ConnectionStatus.ACTIVE)
     assert later(3600) == 0
+
+
+@pytest.mark.parametrize("said", ["yes", "no", "unknown"])
+def test_words_that_no_database_keeps_are_written_without_them(
+    far: Pigeons, organization: Organization, said: str
+) -> None:
+    answers: dict[str, pigeons.Answer] = {
+        "yes": pigeons.sent("ring\0one", message="Sent\0.", recipient_provider_id="pigeon\0one"),
+        "no": ProviderRejected("Never\0."),
+        "unknown": OutcomeUnknown("Perhaps\0.", recipient_provider_id="pigeon\0one"),
+    }
+    far.answers = lambda order: answers[said]
+    pigeons.connection(organization)
+    batch = factories.batch(organization, factories.due_rewards(factories.campaign(organization), 1), method="PIGEON")
+    issuing.run(seconds=5)
+
+    with tenant(organization):
+        item = BatchItem.objects.get(batch=batch)
+    assert (item.outcome, item.message) == {
+        "yes": ("SUCCEEDED", "Sent\ufffd."),
+        "no": ("FAILED", "Never\ufffd."),
+        "unknown": ("QUEUED", "Perhaps\ufffd."),
+    }[said]
