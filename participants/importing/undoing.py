@@ -6,8 +6,9 @@ participant stays, and its row says why. What points to a participant is asked o
 later counts too.
 
 Killed between any two lines, a part is taken back with the states of its rows or not at all. A participant is locked
-before it is looked at, as it is where events are recorded: one of the two sees the other. Who records something about a
-participant without that lock, at the very moment, meets a foreign key and is refused.
+before it is looked at, as it is where events are recorded: one of the two sees the other. Who was about to record something
+about a participant that is gone then has done nothing: the API answers 503 to be asked again, the share link 404, and a
+payment's message is worked on once more.
 """
 
 from collections import defaultdict

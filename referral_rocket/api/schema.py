@@ -26,7 +26,10 @@ _ALWAYS: Mapping[int, tuple[str, Sequence[str]]] = {
     406: ("Only JSON is answered.", ["not_acceptable"]),
     429: ("Too many requests with this key; wait for Retry-After.", ["rate_limited"]),
     500: ("A defect of ours, logged under the request_id.", ["internal_error"]),
-    503: ("The database doesn't answer; nothing was done.", ["unavailable"]),
+    503: (
+        "The database doesn't answer, or something that this names was removed at the same moment; nothing was done.",
+        ["unavailable"],
+    ),
 }
 _WITH_PATH: Mapping[int, tuple[str, Sequence[str]]] = {404: ("There is no such object.", ["not_found"])}
 _WITH_BODY: Mapping[int, tuple[str, Sequence[str]]] = {

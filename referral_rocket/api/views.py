@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import APIView
 
+from participants.models import Participant
 from referral_rocket.accounts.models import ApiKey, Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.api import idempotency, rate_limit, request_log
@@ -21,6 +22,7 @@ from referral_rocket.api.keys import actor_of
 from referral_rocket.api.operations import Operation
 from referral_rocket.api.parsing import body_of
 from referral_rocket.api.problems import Problem, answer_of, invalid, not_found, problem_of, request_id
+from referral_rocket.kit.vanishing import points_nowhere
 
 _IDEMPOTENT = ("POST", "PATCH")
 
@@ -75,7 +77,7 @@ class ApiView(APIView):
             log.exception("api_database_unavailable")
             problem = Problem(503, "unavailable", "The database didn't answer. Nothing was done.", retry_after=1)
         except Exception as error:
-            known = problem_of(error) or domain_problem(error)
+            known = problem_of(error) or domain_problem(error) or _removed_meanwhile(error)
             if known is None:
                 log.exception("api_defect")
                 known = Problem(500, "internal_error", "Something is wrong on our side. The request_id finds it.")
@@ -132,6 +134,15 @@ class ApiView(APIView):
 
     def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> NoReturn:
         raise exceptions.MethodNotAllowed(str(request.method))
+
+
+def _removed_meanwhile(error: Exception) -> Problem | None:
+    """Undoing an import may remove a participant between its look-up and the end of this call (docs/locking.md)."""
+    if not (points_nowhere(error) or isinstance(error, Participant.DoesNotExist)):
+        return None
+    log.warning("api_removed_meanwhile", error=str(error))
+    detail = "Something that this names was removed at the same moment. Nothing was done."
+    return Problem(503, "unavailable", detail, retry_after=1)
 
 
 def _known(operation: Operation, name: str) -> bool:

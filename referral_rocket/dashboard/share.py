@@ -3,13 +3,16 @@
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from crawlerdetect import CrawlerDetect
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from participants.models import Participant
 from participants.selectors import shared_link
 from participants.services import click_store
 from referral_rocket.accounts.scoping import tenant
+from referral_rocket.kit.vanishing import points_nowhere
 
 # Programs that fetch a link to preview it or to index it aren't visitors.
 _crawlers = CrawlerDetect()
@@ -24,8 +27,7 @@ def follow(request: HttpRequest, referral_code: str) -> HttpResponse:
     if participant is None or participant.customer.erased_at is not None:
         raise Http404("This link isn't known here.")
     if request.method == "GET":
-        with tenant(participant.organization):
-            click_store(participant=participant, referrer_host=_host(request), by_bot=_by_bot(request))
+        _store_click(participant, request)
     landing_url = participant.campaign.landing_url
     if landing_url:
         target = with_code(landing_url, request.META.get("QUERY_STRING", ""), participant.referral_code)
@@ -36,6 +38,17 @@ def follow(request: HttpRequest, referral_code: str) -> HttpResponse:
         "referral_code": participant.referral_code,
     }
     return _uncached(render(request, "share/campaign.html", context))
+
+
+def _store_click(participant: Participant, request: HttpRequest) -> None:
+    try:
+        with tenant(participant.organization):
+            click_store(participant=participant, referrer_host=_host(request), by_bot=_by_bot(request))
+    except IntegrityError as error:
+        if not points_nowhere(error):
+            raise
+        # An import was undone at this moment, and the participant with it.
+        raise Http404("This link isn't known here any more.") from error
 
 
 def with_code(landing_url: str, visitor_query: str, code: str) -> str:

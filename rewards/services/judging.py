@@ -106,6 +106,9 @@ class Judge:
             "referred_by", flat=True
         )
         self._lock(ids | {each for each in referrers if each is not None})
+        if not ids <= self.participants.keys():
+            # Undoing an import held them, and has removed them.
+            raise Participant.DoesNotExist("A participant was removed at the same moment.")
         late = {person.referred_by_id for person in self.participants.values() if person.pk in ids}
         self._lock(each for each in late if each is not None and each not in self.participants)
         # Read once more under the locks: what a statement that waited for a lock joins to the row is older than it.
