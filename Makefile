@@ -22,7 +22,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test books schemathesis lint format lock setup packages build static clean
+.PHONY: help demo test books schemathesis bench lint format lock setup packages build static clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -38,6 +38,9 @@ books: $(BUILT) ## The property test of the books with BOOKS_EXAMPLES (20,000) r
 
 schemathesis: $(BUILT) ## All of schemathesis' checks over the served API, for SECONDS=600
 	$(BIN)/python -m embedded.throwaway $(BIN)/python -m tests.api.long_run $(or $(SECONDS),600)
+
+bench: $(BUILT) ## Every benchmark beside its baselines, for a quarter of an hour or more; ARGS="inbound statements" for some
+	@LOG_LEVEL=ERROR $(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(BUILT) ## Everything that can be said about the code without running its tests
 	$(BIN)/ruff check .
