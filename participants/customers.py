@@ -4,11 +4,23 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
 
 from participants.errors import IdTaken, PersonErased
 from participants.models import Customer, ProviderCustomer
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
+
+# For many at once. As a prefetched relation each customer gets a manager and a query set of its own, which took a tenth of
+# what issuing a reward costs.
+WITH_PROVIDER_IDS = Prefetch("provider_customers", to_attr="known_links")
+
+
+def provider_ids(customer: Customer) -> dict[str, str]:
+    """Under which ids the providers know the customer; without a query where WITH_PROVIDER_IDS was prefetched."""
+    links = getattr(customer, "known_links", None)
+    found = customer.provider_customers.all() if links is None else links
+    return {link.provider: link.provider_id for link in found}
 
 
 def provider_customer_link(

@@ -14,6 +14,7 @@ from django.db.models.expressions import RawSQL
 from integrations.models import Connection
 from integrations.registry import provider_of
 from participants.attribution import InvalidEmail, email_key
+from participants.customers import provider_ids
 from participants.importing.models import RowState
 from participants.models import (
     Customer,
@@ -51,17 +52,17 @@ def identity_erase(*, organization: Organization, customer: Customer, actor: str
     told of them is emptied by a sweep (`traces_forget`).
     """
     links = ProviderCustomer.objects.filter(customer=customer)
-    provider_ids = dict(links.values_list("provider", "provider_id"))
+    held_ids = dict(links.values_list("provider", "provider_id"))
     now = clock.wall()
     erasure = Erasure.objects.create(
         organization=organization,
         customer=customer,
-        held={"email": customer.email, "name": customer.name, "provider_ids": provider_ids},
+        held={"email": customer.email, "name": customer.name, "provider_ids": held_ids},
         actor=actor,
         requested_at=now,
     )
-    _trace(organization, customer, provider_ids)
-    theirs = Q(customer=customer) | Q(provider_customer_id__in=provider_ids.values(), customer__isnull=True)
+    _trace(organization, customer, held_ids)
+    theirs = Q(customer=customer) | Q(provider_customer_id__in=held_ids.values(), customer__isnull=True)
     Payment.objects.filter(theirs).update(email=None, provider_customer_id=None, metadata={})
     QualifyingEvent.objects.filter(participant__customer=customer).update(metadata={})
     Participant.objects.filter(customer=customer).exclude(ban_reason="").update(ban_reason="")
@@ -172,8 +173,7 @@ def held_identity(customer: Customer) -> dict[str, Any]:
         erasure = Erasure.objects.filter(customer=customer).first()
         held: dict[str, Any] = erasure.held if erasure is not None and erasure.held else {}
         return {"email": None, "name": "", "provider_ids": {}, **held}
-    provider_ids = {link.provider: link.provider_id for link in customer.provider_customers.all()}
-    return {"email": customer.email, "name": customer.name, "provider_ids": provider_ids}
+    return {"email": customer.email, "name": customer.name, "provider_ids": provider_ids(customer)}
 
 
 def _key_made(organization: Organization) -> str:

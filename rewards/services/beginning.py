@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from campaigns.models import Campaign
+from participants.customers import WITH_PROVIDER_IDS
 from participants.models import Customer
 from referral_rocket.accounts.models import Organization
 from referral_rocket.kit import clock
@@ -69,9 +70,7 @@ def items_begin(*, organization: Organization, items: Sequence[BatchItem], actor
 def _add_campaigns_and_customers(rewards: Sequence[Reward]) -> None:
     # Joined to each reward, the same campaign would be read and made into an object as often as there are rewards.
     campaigns = Campaign.objects.in_bulk({reward.campaign_id for reward in rewards})
-    customers = Customer.objects.prefetch_related("provider_customers").in_bulk(
-        {reward.customer_id for reward in rewards}
-    )
+    customers = Customer.objects.prefetch_related(WITH_PROVIDER_IDS).in_bulk({reward.customer_id for reward in rewards})
     for reward in rewards:
         reward.campaign, reward.customer = campaigns[reward.campaign_id], customers[reward.customer_id]
 

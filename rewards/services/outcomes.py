@@ -11,7 +11,7 @@ from django.db.models import F
 from integrations.base import Exchange, IssueResult
 from integrations.errors import ConnectionNeedsAttention
 from integrations.registry import provider_of_method
-from participants.customers import provider_customers_learn
+from participants.customers import provider_customers_learn, provider_ids
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
@@ -203,8 +203,7 @@ def recipients_learn(*, organization: Organization, answers: Sequence[Answered])
         if not isinstance(answer, IssueResult) or not answer.sent or not answer.recipient_provider_id:
             continue
         key = provider_of_method(answered.item.batch.method).person_key
-        known = {link.provider: link.provider_id for link in reward.customer.provider_customers.all()}
-        if known.get(key) != answer.recipient_provider_id:
+        if provider_ids(reward.customer).get(key) != answer.recipient_provider_id:
             links[reward.customer_id, key] = answer.recipient_provider_id
     if not links:
         return

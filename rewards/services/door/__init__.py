@@ -262,12 +262,17 @@ def _record(organization: Organization, steps: Sequence[_Step], actor: str) -> N
             for step in steps
         ]
     )
-    people = Customer.objects.only("external_id", "erased_at").in_bulk({step.reward.customer_id for step in steps})
-    happenings = [_happening(step, people[step.reward.customer_id].external_id) for step in steps]
+    people = {
+        pk: (external_id, erased_at)
+        for pk, external_id, erased_at in Customer.objects.filter(
+            pk__in={step.reward.customer_id for step in steps}
+        ).values_list("pk", "external_id", "erased_at")
+    }
+    happenings = [_happening(step, people[step.reward.customer_id][0]) for step in steps]
     record(organization=organization, actor=actor, at=at, happenings=happenings)
     erased_have_open(
         {step.reward.customer_id for step in steps if step.after in OPEN_STATUSES},
-        {pk for pk, person in people.items() if person.erased_at is not None},
+        {pk for pk, (_, erased_at) in people.items() if erased_at is not None},
     )
     add_up(organization, steps)
 
