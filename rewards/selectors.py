@@ -137,11 +137,14 @@ def to_freeze(batches: Sequence[RewardBatch]) -> dict[UUID, int]:
     return {batch_id: int(number) for batch_id, number in rows.order_by()}
 
 
+def _open_claim() -> Exists:
+    return Exists(Claim.objects.filter(reward=OuterRef("reward"), closed_at__isnull=True))
+
+
 def not_issued(batch: RewardBatch, code: str = "") -> QuerySet[BatchItem]:
     """Items of a batch whose reward is still due and that nobody is issuing; with `code` those that failed for it."""
-    open_claim = Exists(Claim.objects.filter(reward=OuterRef("reward"), closed_at__isnull=True))
     items = BatchItem.objects.filter(
-        ~open_claim,
+        ~_open_claim(),
         batch=batch,
         outcome__in=[ItemOutcome.FAILED, ItemOutcome.WAITING],
         reward__status=RewardStatus.PENDING,
@@ -149,13 +152,17 @@ def not_issued(batch: RewardBatch, code: str = "") -> QuerySet[BatchItem]:
     return items.filter(code=code) if code else items
 
 
-def reasons_for_no(batch: RewardBatch) -> list[tuple[str, str, str, int]]:
-    """(outcome, code, message, number) of what a batch didn't issue, the most frequent first. One query."""
+def reasons_for_no(batch: RewardBatch) -> list[tuple[str, str, str, int, int]]:
+    """(outcome, code, message, number, number still due and free) of what a batch didn't issue, the most frequent first.
+
+    One query.
+    """
+    free = Q(~_open_claim(), reward__status=RewardStatus.PENDING)
     rows = (
         BatchItem.objects.filter(batch=batch)
         .exclude(outcome__in=[ItemOutcome.QUEUED, ItemOutcome.SUCCEEDED])
         .values_list("outcome", "code")
-        .annotate(message=Min("message"), number=Count("id"))
+        .annotate(message=Min("message"), number=Count("id"), free=Count("id", filter=free))
         .order_by("-number", "code")
     )
     return list(rows)

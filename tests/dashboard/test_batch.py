@@ -116,6 +116,23 @@ def test_left_over_can_be_tried_again_together(
     assert "Nothing to issue" in text(marketer.get("issue", batch=batch.pk, code="currency_mismatch", choice=again))
 
 
+def test_what_was_issued_since_is_not_offered_again(
+    campaign: Campaign, marketer: Visitor, connection: Connection, stand_in: RunningSandbox
+) -> None:
+    rewards = factories.due_rewards(campaign, 2)
+    batch = factories.batch(campaign.organization, rewards, method="STRIPE_CREDIT")
+    issuing.run(seconds=5)
+    assert "Mark these as issued" in text(marketer.get("batch", batch.pk))
+
+    factories.batch(campaign.organization, rewards)
+    issuing.run(seconds=5)
+
+    shown = text(marketer.get("batch", batch.pk))
+    assert "It was issued since, another way." in shown
+    assert "Mark these as issued" not in shown
+    assert "Try these again" not in shown
+
+
 def test_cancel_frees_what_was_not_sent(campaign: Campaign, marketer: Visitor) -> None:
     batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 2))
     assert marketer.post("batch_stop", batch.pk).status_code == 302

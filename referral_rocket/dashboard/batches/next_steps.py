@@ -87,8 +87,10 @@ def next_step(item: BatchItem, *, queued: bool = False) -> NextStep:
     return _OTHERWISE if item.code in ("being_issued", "not_due") else _STEPS.get(item.code, _OTHERWISE)
 
 
-def step_of_reason(outcome: str, code: str) -> NextStep:
-    """What can be done about all that failed for one reason."""
+def step_of_reason(outcome: str, code: str, free: int) -> NextStep:
+    """What can be done about all that failed for one reason, of which so many are still due and free."""
+    if not free:
+        return _GOES_ON
     if outcome == ItemOutcome.UNKNOWN:
         return _UNKNOWN
     return _STEPS.get(code, _OTHERWISE)

@@ -99,8 +99,9 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
         ],
         "asked_lately": clock.wall() - EVERY,
         "reasons": [
-            (code, step_of_reason(outcome, code).of_several(text, number), number, step_of_reason(outcome, code))
-            for outcome, code, text, number in reasons_for_no(shown)
+            (code, step.of_several(text, number), number, step)
+            for outcome, code, text, number, free in reasons_for_no(shown)
+            for step in [step_of_reason(outcome, code, free)]
         ],
         "waiting": page_by_id(
             request,
