@@ -34,7 +34,7 @@ READ_SECONDS = 20.0
 TOTAL_SECONDS = 30.0
 MAXIMUM_ANSWER_BYTES = 4 * 1024 * 1024
 # Connections to one server that stay open; what runs more threads than that opens others for a while.
-KEPT_OPEN = 32
+KEPT_OPEN = 48
 # What is kept of an exchange; an attempt's row shows it to a person, and a page of JSON is as much as anyone reads.
 MAXIMUM_RECORDED_CHARACTERS = 6000
 

@@ -65,10 +65,10 @@ ACTOR = "system:issuing"
 RUN_SECONDS = 20
 CLAIM = 50
 # With fewer under way more is claimed, so that the threads have work while answers are written.
-ENOUGH_UNDER_WAY = 75
+ENOUGH_UNDER_WAY = 100
 # What is sent in one call is one claim, however much the provider would take: it is held in memory.
 LARGEST_GROUP = 1_000
-THREADS = 32
+THREADS = 48
 GATHER_SECONDS, GATHERED = 0.1, 25
 # A run is over after 20 s; longer than this nobody waits within it: the connection rests, and the run ends.
 LONGEST_HOLD = 2.0
