@@ -11,7 +11,7 @@ from embedded.seeds import services_for_tests
 from embedded.throwaway import end_on_signals, run, test_environment
 
 PASSES = (
-    ("-n", "2", "-m", "not process"),
+    ("-n", "2", "--dist", "worksteal", "-m", "not process"),
     ("-m", "process"),
 )
 NO_TEST_RAN = 5

@@ -407,7 +407,7 @@ def test_one_that_comes_to_nothing_is_canceled(stand_in: RunningSandbox, partici
     friend = factories.participant(participant.campaign, referred_by=participant)
     reward = factories.event(friend).rewards[0]
     stand_in.add_customer("sharer@example.com", livemode=True)
-    stand_in.fault("rate_limited", method="POST", path="balance_transactions", times=None)
+    stand_in.fault("unavailable", method="POST", path="balance_transactions", times=None)
     factories.batch(participant.organization, [reward], method="STRIPE_CREDIT")
     issuing.run(seconds=5)
     erase(participant)
