@@ -57,9 +57,12 @@ def main() -> int:
         shop = json.loads(said([sys.executable, "-m", "benchmarks.inbound_shop", "set_up"], environment, PROJECT))
         with served([sys.executable], "referral_rocket.wsgi:application", environment, PROJECT) as base:
             ours = poured(base + shop["path"], [paid(number, shop["emails"]) for number in range(MADE)], seconds)
+        with served([sys.executable], "benchmarks.bare_door:application", environment, PROJECT) as base:
+            bare = poured(base + shop["path"], [paid(number, shop["emails"]) for number in range(MADE)], seconds)
         events, took = json.loads(
             said([sys.executable, "-m", "benchmarks.inbound_shop", "work_off"], environment, PROJECT)
         )
+        print(f"     an application with nothing but one INSERT: {bare.rate / measured['insert']:.2f} of pgbench's")
         # Each line as soon as it is known: a rival that can't be measured takes no other figure with it.
         held = [
             show(
