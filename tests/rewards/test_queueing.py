@@ -12,11 +12,13 @@ from participants.models import Payment
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.scoping import tenant
+from referral_rocket.activity.models import Activity
 from referral_rocket.kit import clock
 from rewards.models import BatchItem, Claim, QueuedReward, Reward, RewardBatch
 from rewards.services import issuing, queueing
 from rewards.services.queueing import NotQueueable, queued_issue_everywhere, reward_unqueue, rewards_queue
 from tests import factories
+from tests.concurrency import at_once
 from tests.dashboard.visitor import member, text
 from tests.integrations.stand_in import RunningSandbox, running
 
@@ -225,6 +227,21 @@ def test_all_of_a_batch_are_queued_with_one_press(stand_in, organization):
     assert state(organization)[1] == 2
     assert "0 queued." in text(press())
     assert state(organization)[1] == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pressed_six_times_at_once_it_waits_once(batch, organization):
+    item = waiting_item(batch)
+
+    def press(_: int) -> None:
+        with tenant(organization):
+            rewards_queue(organization=organization, items=[item], actor="test")
+
+    at_once(6, press)
+
+    assert state(organization)[1] == 1
+    with tenant(organization):
+        assert Activity.objects.filter(kind="reward.queued").count() == 1
 
 
 def test_who_may_not_issue_may_not_queue(batch, organization):
