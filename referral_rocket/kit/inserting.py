@@ -23,7 +23,7 @@ def rows_insert(rows: Sequence[models.Model], *, skip_conflicts: bool = False) -
     if not rows:
         return set()
     names, statement = _statement(type(rows[0]), skip_conflicts)
-    given = json.dumps([[getattr(row, name) for name in names] for row in rows], default=_plain)
+    given = json.dumps([[getattr(row, name) for name in names] for row in rows], default=plain)
     with connection.cursor() as cursor:
         cursor.execute(statement, [given])
         inserted = {key for (key,) in cursor.fetchall()}
@@ -54,9 +54,10 @@ def _value(field: "models.Field[Any, Any]", place: int) -> str:
     return f"nullif(given -> {place}, 'null')" if field.null else f"given -> {place}"
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """A row's value that JSON has no form for, as PostgreSQL reads it. Raises TypeError for what a row doesn't hold."""
     if isinstance(value, UUID):
         return str(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is no value for rows_insert")
+    raise TypeError(f"{type(value).__name__} is no value of a row")

@@ -6,10 +6,10 @@ own, which took a third of what issuing a reward costs.
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 
 from django.db import connection
 
+from referral_rocket.kit.inserting import plain
 from rewards.models import BatchItem, IssueAttempt
 
 _ITEM_COLUMNS = {
@@ -62,10 +62,6 @@ def attempts_write(attempts: Sequence[IssueAttempt]) -> None:
 def _write(statement: str, names: Sequence[str], rows: Sequence[BatchItem] | Sequence[IssueAttempt]) -> None:
     if not rows:
         return
-    said = json.dumps([{name: getattr(row, name) for name in names} for row in rows], default=_plain)
+    said = json.dumps([{name: getattr(row, name) for name in names} for row in rows], default=plain)
     with connection.cursor() as cursor:
         cursor.execute(statement, [said])
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
