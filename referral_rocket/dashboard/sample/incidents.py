@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from participants.models import Participant, QualifyingEvent, Source
 from participants.reversals import ReversalReport
@@ -50,6 +50,7 @@ def incidents(now: datetime) -> Sequence[tuple[datetime, Incident]]:
         (now - timedelta(days=2, hours=3), _banned),
         (now - timedelta(days=1, hours=2), _broken_webhook),
         (now - timedelta(hours=20), _taken_back),
+        (now - timedelta(hours=6), _returned_beside_thanks),
         (now - timedelta(hours=5), _marked_by_mistake),
     ]
 
@@ -73,12 +74,41 @@ def _gift(amount: int, reason: str) -> Incident:
 def _returned(scene: Scene) -> None:
     """A purchase comes back after its reward was given by hand, if possible to somebody who has others due there."""
     due = Reward.objects.filter(status=RewardStatus.PENDING, campaign=OuterRef("campaign"))
-    issued = Reward.objects.filter(
-        status=RewardStatus.AVAILABLE, method=MANUAL, event__source=Source.API, event__net_amount__gt=0
-    ).annotate(owed=Exists(due.filter(participant=OuterRef("participant"))), beside=Exists(due))
-    reward = issued.select_related("event").order_by("-owed", "-beside", "-amount", "pk").first()
-    if reward is None or reward.event is None or reward.event.transaction_id is None:
-        return
+    issued = _issued_by_hand().annotate(
+        owed=Exists(due.filter(participant=OuterRef("participant"))), beside=Exists(due)
+    )
+    reward = issued.order_by("-owed", "-beside", "-amount", "pk").first()
+    if reward is not None:
+        _give_back(scene, reward)
+
+
+def _returned_beside_thanks(scene: Scene) -> None:
+    """Somebody is thanked and returns a purchase on the same day: a deduction stands beside what is due to them."""
+    reward = _issued_by_hand().filter(participant__banned_at__isnull=True).order_by("amount", "pk").first()
+    if reward is not None:
+        reward_give(
+            organization=scene.organization,
+            participant=reward.participant,
+            amount=2 * reward.amount,
+            reason="Helped at our stand on the market",
+            actor=scene.actor,
+        )
+        _give_back(scene, reward)
+
+
+def _issued_by_hand() -> QuerySet[Reward]:
+    return Reward.objects.filter(
+        status=RewardStatus.AVAILABLE,
+        method=MANUAL,
+        event__source=Source.API,
+        event__net_amount__gt=0,
+        event__transaction_id__isnull=False,
+    ).select_related("event", "participant__customer", "participant__campaign")
+
+
+def _give_back(scene: Scene, reward: Reward) -> None:
+    assert reward.event is not None
+    assert reward.event.transaction_id is not None
     transaction_reverse(
         organization=scene.organization,
         campaign_id=reward.campaign_id,

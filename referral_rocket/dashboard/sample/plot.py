@@ -68,8 +68,11 @@ class Plot:
 
 
 def plot(recipes: Sequence[Recipe], *, seed: int, now: datetime) -> Plot:
-    """Bursts from the first campaign's beginning until `now`, oldest first."""
-    random = Random(seed)  # noqa: S311 - sample data, to be the same each time
+    """Bursts from the first campaign's beginning until `now`, oldest first.
+
+    Every person has a random generator of their own, which only the seed, the campaign and their number decide: so the
+    same people do the same on every day that the sample data are loaded, and a day has no luck of its own.
+    """
     first = max(recipe.started for recipe in recipes)
     bursts = [
         Burst(midnight + of_day)
@@ -79,11 +82,11 @@ def plot(recipes: Sequence[Recipe], *, seed: int, now: datetime) -> Plot:
         if midnight + of_day < now - timedelta(minutes=5)
     ]
     made = Plot(bursts, [], [])
-    crowds = {"USD": people(random, "US"), "EUR": people(Random(seed + 1), "DE")}  # noqa: S311 - as above
+    crowds = {"USD": people(_random(seed), "US"), "EUR": people(_random(seed + 1), "DE")}
     for recipe in recipes:
         crowd = list(islice(crowds[recipe.currency], recipe.people))
         made.everybody += crowd
-        _fill(made, recipe, crowd, random, now)
+        _fill(made, recipe, crowd, seed, now)
     for burst in bursts:
         burst.joinings.sort(key=lambda joining: joining.at)
         burst.buyings.sort(key=lambda buying: buying.at)
@@ -91,7 +94,11 @@ def plot(recipes: Sequence[Recipe], *, seed: int, now: datetime) -> Plot:
     return made
 
 
-def _fill(made: Plot, recipe: Recipe, crowd: Sequence[Person], random: Random, now: datetime) -> None:
+def _random(seed: int | str) -> Random:
+    return Random(seed)  # noqa: S311 - sample data, to be the same each time
+
+
+def _fill(made: Plot, recipe: Recipe, crowd: Sequence[Person], seed: int, now: datetime) -> None:
     running = [
         burst
         for burst in made.bursts
@@ -101,10 +108,10 @@ def _fill(made: Plot, recipe: Recipe, crowd: Sequence[Person], random: Random, n
     if not running or not crowd:
         return
     weights = [_WEIGHT_OF_DAY[burst.at.weekday()] * (1 + 1.4 * at / len(running)) for at, burst in enumerate(running)]
-    places = sorted(random.choices(range(len(running)), weights=weights, k=len(crowd)))
+    places = _random(f"{seed} {recipe.name}").choices(range(len(running)), weights=weights, k=len(crowd))
     joined: list[Joining] = []
-    for person, place in zip(crowd, places, strict=True):
-        burst = running[place]
+    for person, place in zip(crowd, sorted(places), strict=True):
+        burst, random = running[place], _random(f"{seed} {recipe.name} {person.number}")
         joining = Joining(recipe, person, _code(random), burst.at - timedelta(minutes=random.randint(95, 290)))
         _refer(made, joining, joined, random)
         joined.append(joining)
@@ -123,14 +130,19 @@ def _refer(made: Plot, joining: Joining, joined: Sequence[Joining], random: Rand
         return
     if random.random() < joining.recipe.share_referred:
         eager = max(1, len(before) // 5)
-        sharer = random.choice(before[:eager] if random.random() < 0.55 else before)
+        sharer = _one_of(before[:eager] if random.random() < 0.55 else before, random)
         joining.referrer = sharer
         joining.clicked_at = max(sharer.at, joining.at - timedelta(minutes=random.choice([4, 9, 25, 90, 700, 2900])))
         made.clickings.append(_click(sharer, joining.clicked_at, random))
     for _ in range(random.choice([0, 1, 2, 4, 6])):
-        sharer = random.choice(before)
+        sharer = _one_of(before, random)
         at = sharer.at + (joining.at - sharer.at) * random.random()
         made.clickings.append(_click(sharer, at, random, by_bot=random.random() < 0.1))
+
+
+def _one_of(people: Sequence[Joining], random: Random) -> Joining:
+    """By one number from 0 to 1, so that one person more doesn't choose another."""
+    return people[int(random.random() * len(people))]
 
 
 def _click(sharer: Joining, at: datetime, random: Random, *, by_bot: bool = False) -> Clicking:

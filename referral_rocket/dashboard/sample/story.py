@@ -166,14 +166,16 @@ class Story:
     def _store_webhooks(self, buyings: Sequence[Buying]) -> None:
         events = []
         for buying in buyings:
-            body = stripe_events.payment(buying, livemode=not self.organization.is_test, random=self.random)
+            # A payment's own, as in `plot`: the same payments are refunded on every day.
+            random = Random(f"{buying.joining.code} {buying.number}")  # noqa: S311 - sample data
+            body = stripe_events.payment(buying, livemode=not self.organization.is_test, random=random)
             events.append(self._stored(body, buying.at))
-            if self.random.random() < _SHARE_REFUNDED:
-                at = buying.at + timedelta(days=self.random.randint(2, 45), minutes=self.random.randint(0, 300))
-                amount = self.random.choice([buying.amount, buying.amount // 2])
-                self.refunds.append((at, stripe_events.refund(body, at, amount, self.random)))
-            if self.random.random() < 0.12:
-                events.append(self._stored(stripe_events.customer_updated(body, self.random), buying.at))
+            if random.random() < _SHARE_REFUNDED:
+                at = buying.at + timedelta(days=random.randint(2, 45), minutes=random.randint(0, 300))
+                amount = random.choice([buying.amount, buying.amount // 2])
+                self.refunds.append((at, stripe_events.refund(body, at, amount, random)))
+            if random.random() < 0.12:
+                events.append(self._stored(stripe_events.customer_updated(body, random), buying.at))
         InboundEvent.objects.bulk_create(events)
 
     def _stored(self, body: dict[str, object], at: datetime) -> InboundEvent:
