@@ -18,4 +18,4 @@ ENV PATH=/srv/referral-rocket/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITE
 USER rocket
 EXPOSE 8000
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \
-     "--blocking-threads", "4", "--respawn-failed-workers", "--no-ws", "referral_rocket.wsgi:application"]
+     "--blocking-threads", "8", "--respawn-failed-workers", "--no-ws", "referral_rocket.wsgi:application"]

@@ -211,7 +211,7 @@ def served(python: list[str], application: str, environment: dict[str, str], fol
     """The application under granian, as docs/operations.md has it."""
     port = free_port()
     command = [*python, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "2", "--blocking-threads", "4", "--log-level", "error", application]
+    command += ["--workers", "2", "--blocking-threads", "8", "--log-level", "error", application]
     process = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
     base = f"http://127.0.0.1:{port}"
     try:

@@ -178,7 +178,7 @@ class Demo:
         celery = [python, "-m", "celery", "-A", "referral_rocket.celery"]
         quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         web = [python, "-m", "granian", "--interface", "wsgi", "--host", LOOPBACK, "--port", str(self.port)]
-        web += ["--workers", "2", "--blocking-threads", "4", "--respawn-failed-workers", "--no-ws"]
+        web += ["--workers", "2", "--blocking-threads", "8", "--respawn-failed-workers", "--no-ws"]
         web += ["referral_rocket.wsgi:application"]
         sandbox = [python, "-m", "integrations.sandbox", "--port", str(self.kept.sandbox_port)]
         sandbox += ["--state", str(LOCAL / "sandbox.sqlite")]

@@ -415,7 +415,7 @@ class InboundAdapter(Protocol):
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now: datetime) -> Received:
         """Check the signature over the raw body against any of the secrets. `now` is wall time.
 
-        Raises BadSignature, UnreadableEvent where an authentic body isn't what the provider sends, or SigningKeyUnknown
+        `headers` finds a name in upper or lower case. Raises BadSignature, UnreadableEvent where an authentic body isn't what the provider sends, or SigningKeyUnknown
         where the key has to be fetched first.
         """
 

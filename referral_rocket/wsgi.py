@@ -6,6 +6,7 @@ all that the door does before PostgreSQL. Where this isn't the entry point (test
 
 import os
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from django.core.wsgi import get_wsgi_application
@@ -18,9 +19,7 @@ refuse_unsafe_settings()
 pages_and_api = get_wsgi_application()
 
 import structlog  # noqa: E402 - the apps have to be loaded first
-from django.core.handlers.wsgi import WSGIRequest  # noqa: E402
-from django.db import close_old_connections  # noqa: E402
-from django.http import HttpResponse, HttpResponseServerError  # noqa: E402
+from django.db import connection  # noqa: E402
 
 from webhooks.inbound import door  # noqa: E402
 
@@ -28,23 +27,24 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 log = structlog.get_logger(__name__)
+_STATUSES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
     if not environ.get("PATH_INFO", "").startswith(door.PREFIX):
         return pages_and_api(environ, start_response)
-    response = _answer(WSGIRequest(environ))
-    headers = [*response.items(), ("Content-Length", str(len(response.content)))]
-    start_response(f"{response.status_code} {response.reason_phrase}", headers)
-    return [response.content]
+    told = _answer(environ)
+    headers = [("Content-Type", told.content_type), ("Content-Length", str(len(told.content)))]
+    start_response(_STATUSES[told.status], headers)
+    return [told.content]
 
 
-def _answer(request: WSGIRequest) -> HttpResponse:
+def _answer(environ: "WSGIEnvironment") -> door.Answer:
     try:
-        return door.answer(request)
+        return door.answer(environ)
     except Exception:
-        log.exception("inbound_failed", path=request.path)
-        return HttpResponseServerError()
+        log.exception("inbound_failed", path=environ["PATH_INFO"])
+        return door.Answer(500, b"", "text/plain")
     finally:
         # What Django does at each request's end: a connection that is too old or had an error isn't used again.
-        close_old_connections()
+        connection.close_if_unusable_or_obsolete()

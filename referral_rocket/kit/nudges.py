@@ -22,17 +22,20 @@ log = structlog.get_logger(__name__)
 nudges_failed = Counter("rocket_nudges_failed_total", "Nudges that could not be sent to the broker", ["task"])
 _last_sent: dict[str, float] = {}
 _trailing: set[str] = set()
+_names: "dict[int, tuple[Task[Any, Any], str]]" = {}
 _lock = threading.Lock()
 
 
 def nudge(task: "Task[Any, Any]") -> None:
     """Send `task` without arguments, once this transaction has committed."""
-    transaction.on_commit(lambda: _coalesce(task), robust=True)
+    if transaction.get_connection().in_atomic_block:
+        transaction.on_commit(lambda: _coalesce(task), robust=True)
+    else:
+        _coalesce(task)
 
 
 def _coalesce(task: "Task[Any, Any]") -> None:
-    # A task finds its name anew each time it is asked.
-    name = task.name
+    name = _name(task)
     with _lock:
         if name in _trailing:
             return
@@ -47,6 +50,14 @@ def _coalesce(task: "Task[Any, Any]") -> None:
     timer = threading.Timer(wait, _send_trailing, (task,))
     timer.daemon = True
     timer.start()
+
+
+def _name(task: "Task[Any, Any]") -> str:
+    """Kept beside the task that it is the name of: it finds its name anew each time, and is asked at each webhook."""
+    known = _names.get(id(task))
+    if known is None:
+        known = _names[id(task)] = (task, task.name)
+    return known[1]
 
 
 def _send_trailing(task: "Task[Any, Any]") -> None:

@@ -42,10 +42,10 @@ def test_either_of_two_keys_while_one_is_rotated():
     [
         ({}, (SECRET,), "missing"),
         (signed(body_of()), (), "no_secret"),
-        ({"tremendous-webhook-signature": "md5=00"}, (SECRET,), "malformed"),
-        ({"tremendous-webhook-signature": "sha256=00"}, (SECRET,), "wrong"),
-        ({"tremendous-webhook-signature": "sha256="}, (SECRET,), "wrong"),
-        ({"tremendous-webhook-signature": "sha256=\u00e9"}, (SECRET,), "wrong"),
+        ({"Tremendous-Webhook-Signature": "md5=00"}, (SECRET,), "malformed"),
+        ({"Tremendous-Webhook-Signature": "sha256=00"}, (SECRET,), "wrong"),
+        ({"Tremendous-Webhook-Signature": "sha256="}, (SECRET,), "wrong"),
+        ({"Tremendous-Webhook-Signature": "sha256=\u00e9"}, (SECRET,), "wrong"),
     ],
 )
 def test_what_is_not_authentic(headers, secrets, code):

@@ -9,7 +9,9 @@ import pytest
 from django.db import OperationalError, connections
 from django.test import Client
 
+from integrations.base import Received
 from integrations.sandbox.stripe.webhooks import signature
+from integrations.selectors import door_of
 from integrations.services import connection_disconnect, connection_update
 from participants.models import Payment, QualifyingEvent
 from referral_rocket.accounts.scoping import tenant
@@ -18,7 +20,7 @@ from tests import factories
 from tests.concurrency import at_once
 from tests.factories import WEBHOOK_SECRET
 from tests.webhooks.stripe_sales import SESSION, post, sale
-from webhooks.inbound import dispatch, door
+from webhooks.inbound import dispatch, door, storing
 from webhooks.inbound.models import InboundEvent
 
 pytestmark = pytest.mark.django_db
@@ -254,12 +256,23 @@ def test_an_id_with_half_a_character(organization, connection):
     assert stored(organization) == []
 
 
-@pytest.mark.django_db(transaction=True)
-def test_an_id_that_postgresql_takes_for_no_text_is_not_cut_short(organization, connection):
-    answer = post(connection, sale()[SESSION] | {"id": "evt_1\0other"})
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [
+        ({"id": "evt_1\0other"}, 400),
+        ({"type": "payment_intent\0.succeeded"}, 400),
+        ({"id": "e" * 255, "type": "t" * 120}, 200),
+        ({"id": "e" * 256}, 400),
+        ({"type": "t" * 121}, 400),
+    ],
+)
+def test_an_id_or_a_type_that_cannot_be_kept_is_not_asked_for_again(organization, connection, told, status):
+    answer = post(connection, sale()[SESSION] | told)
 
-    assert (answer.status_code, code_of(answer)) == (503, "unavailable")
-    assert stored(organization) == []
+    assert answer.status_code == status
+    assert len(stored(organization)) == (status == 200)
+    if status == 400:
+        assert code_of(answer) == "malformed"
 
 
 def test_an_event_without_a_mode_and_with_every_kind_of_letter(organization, connection):
@@ -364,3 +377,58 @@ def test_twenty_of_the_same_at_once_are_one(organization, connection, participan
     with tenant(organization):
         assert QualifyingEvent.objects.count() == 1
         assert stored(organization) == [(event["id"], "PROCESSED")]
+
+
+# Many at once ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_events_that_come_at_once_are_all_kept_each_with_its_tenant(organization, connection, other_organization):
+    theirs = factories.connection(other_organization)
+
+    def send(number):
+        # Every third is the same event again.
+        event = sale()[SESSION] | {"id": f"evt_{number - number % 3 // 2}"}
+        return post(theirs if number // 3 % 2 else connection, event).status_code
+
+    assert at_once(60, send) == [200] * 60
+    kept = [{f"evt_{number}" for number in range(first, 60, 6)} for first in (0, 1)]
+    assert {name for name, _ in stored(organization)} == kept[0] | kept[1]
+    assert len(stored(organization)) == len(stored(other_organization)) == 20
+    assert not {name for name, _ in stored(organization)} & {name for name, _ in stored(other_organization)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_postgresql_refuses_takes_no_other_with_it(organization, connection):
+    with tenant(organization), connections["default"].cursor() as cursor:
+        cursor.execute("ALTER TABLE inbound_inboundevent ADD CONSTRAINT live_ones CHECK (livemode)")
+    try:
+        answers = at_once(
+            24, lambda n: post(connection, sale()[SESSION] | {"id": f"evt_{n}", "livemode": n % 4 > 0}).status_code
+        )
+    finally:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("ALTER TABLE inbound_inboundevent DROP CONSTRAINT live_ones")
+
+    assert answers == [200 if number % 4 else 503 for number in range(24)]
+    assert len(stored(organization)) == 18
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_events_in_other_orders_do_not_block_one_another(organization, connection):
+    """As two processes would store them: each a group, and neither knows of the other's."""
+    found = door_of(provider="stripe", connection_id=connection.pk)
+    moment = clock.wall()
+
+    def store(number):
+        names = [f"evt_{each}" for each in range(8)]
+        rows = [
+            storing.values_of(door=found, received=Received(name, "x", True, moment), body=b"{}")
+            for name in (names if number % 2 else reversed(names))
+        ]
+        return sum(storing.store(rows))
+
+    for _ in range(10):
+        assert sum(at_once(6, store)) == 8
+        with tenant(organization):
+            InboundEvent.objects.all().delete()

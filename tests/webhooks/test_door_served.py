@@ -85,5 +85,49 @@ def test_a_connection_of_the_database_that_is_too_old_is_closed(connection):
     assert used.connection is None
 
 
+@pytest.mark.parametrize("name", ["Stripe-Signature", "stripe-signature", "STRIPE-SIGNATURE"])
+def test_headers_in_any_case(name):
+    headers = door.Headers({"REQUEST_METHOD": "POST", "HTTP_STRIPE_SIGNATURE": "t=1", "HTTP_HOST": "here"})
+
+    assert (headers[name], headers.get("X-Other"), len(headers)) == ("t=1", None, 2)
+    assert name.upper() in [each.upper() for each in headers]
+
+
+def in_chunks(connection, body):
+    """The status, of a body as granian hands it on that comes without its length: it ends where the body ends."""
+    environ = RequestFactory().post(address(connection), b"", "application/json").environ
+    environ.pop("CONTENT_LENGTH", None)
+    environ["HTTP_STRIPE_SIGNATURE"] = signature(body, WEBHOOK_SECRET, int(time.time()))
+    said = []
+    application(environ | {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True}, lambda *told: said.extend(told))
+    return said[0]
+
+
+def test_a_body_in_chunks(organization, connection):
+    body = json.dumps(sale()[SESSION]).encode()
+
+    assert in_chunks(connection, body) == "200 OK"
+    assert in_chunks(connection, b"x" * (5 * 1024 * 1024 + 1)) == "413 Request Entity Too Large"
+    with tenant(organization):
+        assert bytes(InboundEvent.objects.get().body) == body
+
+
+class Broken(io.BytesIO):
+    def read(self, *size):
+        raise ConnectionResetError
+
+
+@pytest.mark.parametrize("stream", [io.BytesIO(b"{"), Broken(b"{}")])
+def test_a_body_that_breaks_off(organization, connection, stream):
+    environ = RequestFactory().post(address(connection), b'{"id": "evt_1"}', "application/json").environ
+    said = []
+
+    content = b"".join(application(environ | {"wsgi.input": stream}, lambda *told: said.extend(told)))
+
+    assert (said[0], json.loads(content)["code"]) == ("400 Bad Request", "unreadable")
+    with tenant(organization):
+        assert not InboundEvent.objects.exists()
+
+
 def test_every_other_address_is_django_s(client):
     assert called("/livez", method="GET")[0] == "200 OK"

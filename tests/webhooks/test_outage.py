@@ -44,7 +44,7 @@ def web(environment: dict[str, str], port: int, log: Path) -> Iterator[None]:
         "--workers",
         "2",
         "--blocking-threads",
-        "4",
+        "8",
         "--log-level",
         "warning",
         "referral_rocket.wsgi:application",

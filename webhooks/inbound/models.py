@@ -5,6 +5,9 @@ from django.db.models import Q
 
 from referral_rocket.accounts.tenancy import TenantModel
 
+# In characters. What a provider calls an event, and its kind.
+LONGEST_ID, LONGEST_TYPE = 255, 120
+
 
 class InboundStatus(models.TextChoices):
     RECEIVED = "RECEIVED", "Waiting to be worked on"
@@ -98,11 +101,19 @@ class InboundEvent(TenantModel):
     The body is emptied when somebody whom it names is erased (forgetting.py); `body_hash`, its SHA-256 in hex, is set then.
     """
 
-    connection = models.ForeignKey(
-        "integrations.Connection", on_delete=models.PROTECT, related_name="inbound_events", db_constraint=False
+    # Every index costs the door: the ones below begin with these columns. The connection's key holds the organization too.
+    organization = models.ForeignKey(
+        "accounts.Organization", on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
-    provider_event_id = models.CharField(max_length=255, db_collation="C")
-    event_type = models.CharField(max_length=120)
+    connection = models.ForeignKey(
+        "integrations.Connection",
+        on_delete=models.PROTECT,
+        related_name="inbound_events",
+        db_constraint=False,
+        db_index=False,
+    )
+    provider_event_id = models.CharField(max_length=LONGEST_ID, db_collation="C")
+    event_type = models.CharField(max_length=LONGEST_TYPE)
     livemode = models.BooleanField(null=True)
     body = models.BinaryField()
     body_hash = models.CharField(max_length=64, null=True, db_collation="C")
@@ -116,11 +127,13 @@ class InboundEvent(TenantModel):
     ask_at = models.DateTimeField(null=True)
     # The backfill that listed it; null where the provider told of it by itself.
     backfill = models.ForeignKey(
-        Backfill, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False
+        Backfill, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False, db_index=False
     )
 
     # The replay that let it be worked on again, if it was one of many.
-    replay = models.ForeignKey(Replay, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False)
+    replay = models.ForeignKey(
+        Replay, on_delete=models.PROTECT, null=True, related_name="events", db_constraint=False, db_index=False
+    )
 
     class Meta:
         constraints = [

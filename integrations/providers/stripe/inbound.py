@@ -24,6 +24,7 @@ from integrations.base import (
 from integrations.errors import BadSignature, UnreadableEvent
 from integrations.providers.stripe import payments
 from integrations.providers.stripe.amounts import from_stripe
+from integrations.reading import header
 from referral_rocket.kit.signing import hex_signature, same
 
 # https://docs.stripe.com/webhooks/signature: Stripe's own libraries allow five minutes.
@@ -37,8 +38,7 @@ class StripePayments:
     """See `integrations.base.InboundAdapter`."""
 
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now: datetime) -> Received:
-        header = next((value for name, value in headers.items() if name.lower() == "stripe-signature"), "")
-        _check_signature(header, body, secrets, now)
+        _check_signature(header(headers, "Stripe-Signature"), body, secrets, now)
         return _received(body)
 
     def read(self, payload: Mapping[str, Any]) -> tuple[Fact, ...]:
@@ -55,20 +55,20 @@ class StripePayments:
             ) from error
 
 
-def _check_signature(header: str, body: bytes, secrets: tuple[str, ...], now: datetime) -> None:
-    if not header:
+def _check_signature(given: str, body: bytes, secrets: tuple[str, ...], now: datetime) -> None:
+    if not given:
         raise BadSignature("missing", "The Stripe-Signature header is missing.")
     if not secrets:
         raise BadSignature("no_secret", "This connection has no webhook secret yet; put Stripe's whsec_… there.")
-    pairs = [part.strip().split("=", 1) for part in header.split(",") if "=" in part]
+    pairs = [part.strip().split("=", 1) for part in given.split(",") if "=" in part]
     stamps = [value for name, value in pairs if name == "t"]
-    given = [value for name, value in pairs if name == "v1"]
-    if len(stamps) != 1 or not stamps[0].isascii() or not stamps[0].isdigit() or not given:
+    signatures = [value for name, value in pairs if name == "v1"]
+    if len(stamps) != 1 or not stamps[0].isascii() or not stamps[0].isdigit() or not signatures:
         raise BadSignature("malformed", "The Stripe-Signature header isn't t=…,v1=….")
     signed = stamps[0].encode() + b"." + body
     expected = [hex_signature(secret, signed) for secret in secrets]
     # No early exit: which secret and which signature fit is nobody's business.
-    fits = [same(ours, theirs) for ours in expected for theirs in given]
+    fits = [same(ours, theirs) for ours in expected for theirs in signatures]
     if not any(fits):
         raise BadSignature("wrong", "The signature doesn't match this connection's webhook secret.")
     # Ten digits are a time until the year 2286; more would overflow nothing but is no time of Stripe's.

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from integrations.base import Fact, Ignored, PayoutChanged, Received
 from integrations.errors import BadSignature, UnreadableEvent
+from integrations.reading import header
 from referral_rocket.kit.signing import hex_signature, same
 
 SCHEME = "sha256="
@@ -29,7 +30,7 @@ class TremendousWebhooks:
     """See `integrations.base.InboundAdapter`."""
 
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now: datetime) -> Received:
-        given = next((value for name, value in headers.items() if name.lower() == "tremendous-webhook-signature"), "")
+        given = header(headers, "Tremendous-Webhook-Signature")
         if not given:
             raise BadSignature("missing", "The Tremendous-Webhook-Signature header is missing.")
         if not secrets:
