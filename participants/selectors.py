@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from participants.attribution import InvalidEmail, email_key, normalised_code
 from participants.models import Customer, Participant, QualifyingEvent
 from referral_rocket.accounts.scoping import every_organization
+from referral_rocket.kit.vanishing import points_nowhere
 
 # Upper bound of a prefix range on C-collated text: above every character that a name or address has.
 LAST = "\U0010ffff"
@@ -63,3 +64,11 @@ def has_counted_event(participant: Participant, *, besides_payment: UUID | None 
     if besides_payment is not None:
         found = found.exclude(payment=besides_payment)
     return found.exists()
+
+
+def removed_meanwhile(error: BaseException) -> bool:
+    """Whether an import's undo removed a participant between its look-up and this error (docs/locking.md).
+
+    Nothing of the transaction was done.
+    """
+    return points_nowhere(error) or isinstance(error, Participant.DoesNotExist)

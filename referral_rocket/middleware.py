@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import ResolverMatch
 
+from participants.models import Participant
+from participants.selectors import removed_meanwhile
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.accounts.selectors import organizations_of
 from webhooks.inbound import door
@@ -60,8 +63,13 @@ class OrganizationMiddleware:
         request.role = access.role
         request.accesses = accesses
         request.actor = f"user:{request.user.pk}"
-        with tenant(access.organization):
-            response = view(request, *args, **kwargs)
-            if hasattr(response, "render") and not getattr(response, "is_rendered", True):
-                response = response.render()
+        try:
+            with tenant(access.organization):
+                response = view(request, *args, **kwargs)
+                if hasattr(response, "render") and not getattr(response, "is_rendered", True):
+                    response = response.render()
+        except (IntegrityError, Participant.DoesNotExist) as error:
+            if not removed_meanwhile(error):
+                raise
+            raise Http404("What this names was removed at the same moment. Nothing was done.") from error
         return response

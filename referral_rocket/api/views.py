@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework import exceptions
 from rest_framework.views import APIView
 
-from participants.models import Participant
+from participants.selectors import removed_meanwhile
 from referral_rocket.accounts.models import ApiKey, Organization
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.api import idempotency, rate_limit, request_log
@@ -22,7 +22,6 @@ from referral_rocket.api.keys import actor_of
 from referral_rocket.api.operations import Operation
 from referral_rocket.api.parsing import body_of
 from referral_rocket.api.problems import Problem, answer_of, invalid, not_found, problem_of, request_id
-from referral_rocket.kit.vanishing import points_nowhere
 
 _IDEMPOTENT = ("POST", "PATCH")
 
@@ -137,8 +136,7 @@ class ApiView(APIView):
 
 
 def _removed_meanwhile(error: Exception) -> Problem | None:
-    """Undoing an import may remove a participant between its look-up and the end of this call (docs/locking.md)."""
-    if not (points_nowhere(error) or isinstance(error, Participant.DoesNotExist)):
+    if not removed_meanwhile(error):
         return None
     log.warning("api_removed_meanwhile", error=str(error))
     detail = "Something that this names was removed at the same moment. Nothing was done."

@@ -11,6 +11,7 @@ from django.test import Client
 
 from participants.importing import undoing
 from participants.models import Click, Participant, QualifyingEvent
+from referral_rocket.accounts.models import Membership
 from referral_rocket.accounts.scoping import tenant
 from rewards.models import Reward
 from tests import factories
@@ -121,6 +122,20 @@ def test_a_reward_by_hand(organization, campaign, made, monkeypatch):
     answer = asked(made, monkeypatch, "/rewards", body)
 
     assert (answer.status_code, problem(answer.json())) == (503, ("unavailable",))
+    nothing_is_left(made, Reward)
+
+
+def test_a_reward_by_hand_in_the_dashboard(organization, campaign, made, monkeypatch):
+    with tenant(organization):
+        owner = Membership.objects.get().user
+    client = Client()
+    client.force_login(owner)
+    page = f"/o/{organization.slug}/participants/{ann_of(campaign).pk}/"
+    form = {"reward-amount": "1.00", "reward-reason": "x"}
+
+    answer = during_the_undo(made, monkeypatch, lambda: client.post(f"{page}reward/", form))
+
+    assert (answer.status_code, client.get(page).status_code) == (404, 404)
     nothing_is_left(made, Reward)
 
 
