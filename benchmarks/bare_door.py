@@ -1,6 +1,6 @@
-"""What any door could do here at most: an application that stores a body by one INSERT, and nothing else.
+"""What a door that thinks of nothing can do here: an application that stores each body by one INSERT, and nothing else.
 
-No signature, no tenant, no Django: with the same server, client and PostgreSQL it says what is left to gain.
+No signature, no tenant, no Django: with the same server, client and PostgreSQL it says what all that costs.
 """
 
 import os
