@@ -143,14 +143,14 @@ class Judge:
             )
 
     def _moment(self, campaign: Campaign, occurred_at: datetime) -> datetime:
-        """When to look at the campaign. A time in whole seconds (Stripe has no others) stands for all of that second."""
+        """When to look at the campaign and its rules.
+
+        A time in whole seconds (Stripe has no others) stands for all of that second: what was begun or changed within it
+        holds.
+        """
         ending = occurred_at + _SECOND
-        begins_within = (
-            occurred_at.microsecond == 0
-            and self._status_at(campaign, occurred_at) != CampaignStatus.ACTIVE
-            and self._status_at(campaign, ending) == CampaignStatus.ACTIVE
-        )
-        return ending if begins_within else occurred_at
+        whole = occurred_at.microsecond == 0
+        return ending if whole and self._status_at(campaign, ending) == CampaignStatus.ACTIVE else occurred_at
 
     def _status_at(self, campaign: Campaign, moment: datetime) -> str | None:
         before = [change.status for change in self.statuses[campaign.pk] if change.at <= moment]

@@ -14,6 +14,7 @@ from participants.models import QualifyingEvent
 from participants.services import participant_ban
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.models import Activity
+from referral_rocket.kit import clock
 from referral_rocket.kit.clock import wall
 from rewards.errors import EventRefused, TransactionConflict
 from rewards.models import Decision, Reward, RewardTotals, RewardTransition
@@ -295,6 +296,31 @@ def test_the_rules_of_that_time(organization, old_campaign, long_ago):
     assert [reward.amount for reward in after.rewards] == [5000]
     assert before.rewards[0].rule.version == 1
     assert after.rewards[0].rule.version == 2
+
+
+def test_a_time_in_whole_seconds_is_judged_by_the_rules_at_the_end_of_its_second(organization, long_ago):
+    """A person changes a rule and then tries it out: the payment that follows is stamped before the change."""
+    campaign = factories.campaign(organization, created_at=long_ago)
+    people = [friend_of_old(campaign, long_ago) for _ in range(3)]
+    changed = long_ago + timedelta(days=1, milliseconds=400)
+    with tenant(organization), clock.as_of(changed):
+        terms = RuleTerms(**{**rule_terms_of(campaign.rules.get()).__dict__, "amount": 5000})
+        campaign_update(organization=organization, campaign=campaign, rules=[terms], actor=factories.ACTOR)
+
+    moments = [changed - timedelta(milliseconds=399), changed - timedelta(milliseconds=400), changed]
+    given = [factories.event(person, occurred_at=at) for person, at in zip(people, moments, strict=True)]
+
+    assert [reward.amount for result in given for reward in result.rewards] == [1200, 5000, 5000]
+
+
+def test_a_campaign_that_stopped_within_the_second_of_a_payment(organization, old_campaign, long_ago):
+    friend = friend_of_old(old_campaign, long_ago)
+    with tenant(organization), clock.as_of(long_ago + timedelta(days=1, milliseconds=400)):
+        campaign_update(
+            organization=organization, campaign=old_campaign, status=CampaignStatus.PAUSED, actor=factories.ACTOR
+        )
+
+    assert factories.event(friend, occurred_at=long_ago + timedelta(days=1)).outcome == "QUALIFIED"
 
 
 def test_once_per_person_holds_over_the_versions_of_a_rule(organization, old_campaign, long_ago):

@@ -99,7 +99,9 @@ def in_chunks(connection, body):
     environ.pop("CONTENT_LENGTH", None)
     environ["HTTP_STRIPE_SIGNATURE"] = signature(body, WEBHOOK_SECRET, int(time.time()))
     said = []
-    application(environ | {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True}, lambda *told: said.extend(told))
+    application(
+        environ | {"wsgi.input": io.BytesIO(body), "wsgi.input_terminated": True}, lambda *told: said.extend(told)
+    )
     return said[0]
 
 

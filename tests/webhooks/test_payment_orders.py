@@ -117,7 +117,6 @@ def test_halves_of_one_claim_that_a_message_joins(organization, connection, refe
 @pytest.mark.parametrize("order", [(INTENT, INVOICE, JOINED), (INVOICE, INTENT, JOINED)])
 def test_halves_that_were_counted_before_they_were_joined(organization, connection, order, issued):
     """The younger one is taken back by the refund path, and the books hold."""
-    # From the campaign's beginning on: Stripe's times are whole seconds, and a rule changed in this one is later.
     campaign = factories.campaign(organization, rules=[factories.referral_rule(rate="0.1")])
     sharer = factories.participant(campaign, "sharer@example.com")
     factories.participant(campaign, "friend@example.com", referred_by=sharer)

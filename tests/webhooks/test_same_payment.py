@@ -221,9 +221,6 @@ def test_two_sources_tell_one_refund_at_the_same_moment(organization, participan
 
 
 def give_each_event_a_reward(campaign):
-    """10 % of each payment, so that an event that counts twice shows in the money.
-
-    From the campaign's beginning on: payments have times in whole seconds, and a rule changed in this one is later.
-    """
+    """10 % of each payment, so that an event that counts twice shows in the money."""
     with tenant(campaign.organization):
         RewardRule.objects.filter(campaign=campaign).update(amount=None, rate=Decimal("0.1"), once_per=OncePer.EVENT)
