@@ -28,8 +28,8 @@ def email_key(email: str) -> str:
 
 
 def normalised_code(code: str) -> str:
-    """Codes are made in upper case and may be typed in any."""
-    return code.strip().upper()
+    """Codes are made in upper case and may be typed in any. NUL, which PostgreSQL takes in no text, is in none."""
+    return code.strip().upper().replace("\0", "\ufffd")
 
 
 def new_code() -> str:

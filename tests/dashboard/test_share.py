@@ -46,8 +46,9 @@ def test_a_code_may_be_typed_in_small_letters(client, organization, sharer):
     assert f"referral_code={sharer.referral_code}" in answer["Location"]
 
 
-def test_an_unknown_code(client, organization, sharer):
-    assert client.get("/r/NOBODY23").status_code == 404
+@pytest.mark.parametrize("code", ["NOBODY23", "NOBODY%00", "%ff"])
+def test_an_unknown_code(client, organization, sharer, code):
+    assert client.get(f"/r/{code}").status_code == 404
     assert clicks(organization) == []
 
 

@@ -42,3 +42,4 @@ def test_a_code_is_easy_to_read_out():
 
 def test_a_code_may_be_typed_in_any_case():
     assert normalised_code(" k7qf2m9p ") == "K7QF2M9P"
+    assert normalised_code("K7\0QF") == "K7\ufffdQF"
