@@ -16,6 +16,9 @@ class UnknownReferralCode(ParticipantsError):
 class SelfReferral(ParticipantsError):
     code = "self_referral"
 
+    def __init__(self) -> None:
+        super().__init__("This is the participant's own code, and nobody refers themselves.")
+
 
 class ReferralRefused(ParticipantsError):
     """The referrer can't be set any more: there is one, an event has counted, or the chain would close."""

@@ -208,7 +208,7 @@ class _Work:
                 else "Who referred this person isn't in this campaign."
             )
         if referrer.customer.email_key == key:
-            raise SelfReferral("This is the participant's own code, and nobody refers themselves.")
+            raise SelfReferral()
         return referrer
 
     def _earlier(self, joining: Joining, key: str) -> Participant:
@@ -216,7 +216,7 @@ class _Work:
         assert joining.referrer_id is not None
         first = self.first[self.keys[joining.referrer_id]]
         if self.keys[first.id] == key:
-            raise SelfReferral("This is the participant's own code, and nobody refers themselves.")
+            raise SelfReferral()
         if first.id in self.joined:
             return self.joined[first.id].participant
         if first.id not in self.pending:

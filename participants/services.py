@@ -60,7 +60,7 @@ def _referrer(campaign: Campaign, code: str | None, key: str) -> Participant | N
     if referrer is None or referrer.customer.erased_at is not None:
         raise UnknownReferralCode(f"No participant of this campaign has the referral code {code}.")
     if referrer.customer.email_key == key:
-        raise SelfReferral("This is the participant's own code, and nobody refers themselves.")
+        raise SelfReferral()
     return referrer
 
 

@@ -86,6 +86,9 @@ def test_ones_own_code_refers_nobody(scene: Scene) -> None:
     participant = scene.api.get(path)["data"][0]
     answer = scene.api.patch(f"/participants/{participant['participant_id']}", {"referral_code": code}, expect=422)
     assert problem(answer) == ("self_referral",)
+    joins = {"email": "Eve@example.com", "referral_code": code.lower()}
+    assert problem(scene.api.post(path, joins, expect=422)) == ("self_referral",)
+    assert scene.api.get(path)["data"] == [participant]
 
 
 def test_a_list_is_filtered(scene: Scene) -> None:

@@ -7,6 +7,7 @@ from rest_framework.request import Request
 
 from campaigns.models import Campaign
 from participants.attribution import InvalidEmail, email_key, normalised_code
+from participants.errors import SelfReferral
 from participants.models import Participant
 from participants.selectors import participants
 from participants.services import customer_change, participant_join, participant_refer, provider_customer_link
@@ -56,13 +57,14 @@ class CampaignParticipantsView(ApiView):
         takes=ParticipantNew,
         answers={201: ParticipantShape, 200: ParticipantShape},
         refuses={409: ["id_taken", "participant_erased"], 422: ["unknown_referral_code", "self_referral"]},
-        about="`referral_code` names the referrer. A known e-mail answers 200 with that participant, unchanged. Somebody "
-        "who was erased before joins without a referrer.",
+        about="`referral_code` names the referrer; one's own is refused. A known e-mail answers 200 with that "
+        "participant, unchanged. Somebody who was erased before joins without a referrer.",
     )
     def post(self, request: Request, campaign_id: UUID) -> Answer:
         campaign = campaign_of(campaign_id)
         known = _known(campaign, self.given["email"])
         if known is not None:
+            _check_not_own(known, self.given.get("referral_code"))
             return Answer(200, payloads.participant(known))
         joined = participant_join(
             organization=self.organization,
@@ -134,6 +136,12 @@ class ParticipantView(ApiView):
 
 def _known(campaign: Campaign, email: str) -> Participant | None:
     return participants(campaign.pk).filter(customer__email_key=email_key(email)).first()
+
+
+def _check_not_own(known: Participant, code: str | None) -> None:
+    """Who is known is answered whatever else is sent, but for what can be meant by nobody. Raises SelfReferral."""
+    if code is not None and normalised_code(code) == known.referral_code:
+        raise SelfReferral()
 
 
 def _with_email(found: QuerySet[Participant], email: str) -> QuerySet[Participant]:
