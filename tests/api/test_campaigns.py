@@ -117,6 +117,21 @@ def test_a_patch_of_rules_replaces_the_list(scene: Scene) -> None:
     assert problem(answer) == ("invalid", ("rules", "unknown_rule"))
 
 
+@pytest.mark.parametrize("given", [{}, {"type": "REFERRAL"}, {"type": "REFERRAL", "beneficiary": None}])
+def test_a_rule_rewards_the_referrer_of_a_referral_by_default(api: Caller, given: dict[str, Any]) -> None:
+    (rule,) = api.post("/campaigns", {**CAMPAIGN, "rules": [{**given, "amount": 1200}]})["rules"]
+    assert (rule["type"], rule["beneficiary"]) == ("REFERRAL", "REFERRER")
+
+
+@pytest.mark.parametrize(("given", "missing"), [({}, "type"), ({"type": "REFERRAL"}, "beneficiary")])
+def test_a_rule_that_is_there_becomes_no_other_by_silence(scene: Scene, given: dict[str, Any], missing: str) -> None:
+    path = f"/campaigns/{scene.campaign['campaign_id']}"
+    (rule,) = scene.campaign["rules"]
+    change = {"rules": [{**given, "rule_id": rule["rule_id"], "amount": 900}]}
+    assert problem(scene.api.patch(path, change, expect=400)) == ("invalid", (f"rules.0.{missing}", "required"))
+    assert scene.api.get(path)["rules"] == [rule]
+
+
 @pytest.mark.parametrize(
     ("steps", "refused"),
     [(["PAUSED", "ACTIVE", "ENDED"], "ACTIVE"), (["PAUSED"], "DRAFT"), (["ENDED"], "PAUSED")],
@@ -159,7 +174,11 @@ def test_the_currency_is_fixed_by_the_first_event(scene: Scene) -> None:
         ({"rules": None}, "rules", "null"),
         ({"rules": {}}, "rules", "not_a_list"),
         ({"rules": [{**RULE, "type": "GIFT"}]}, "rules.0.type", "invalid_choice"),
-        ({"rules": [RULE, {"type": "REFERRAL", "amount": 5}]}, "rules.1.beneficiary", "required"),
+        (
+            {"rules": [RULE, {"type": "REFERRAL", "beneficiary": "BUYER", "amount": 5}]},
+            "rules.1.beneficiary",
+            "invalid_choice",
+        ),
         ({"rules": [{**RULE, "rate": "0.1"}]}, "rules.0.rate", "exactly_one"),
         ({"rules": [{**RULE, "amount": None}]}, "rules.0.amount", "exactly_one"),
         ({"rules": [{**RULE, "amount": None, "rate": 0.05}]}, "rules.0.rate", "invalid"),

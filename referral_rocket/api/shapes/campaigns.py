@@ -3,6 +3,7 @@
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from campaigns.models import (
     AutoIssueWhen,
@@ -123,13 +124,13 @@ class Rule(Strict):
     """Exactly one of `amount`, `rate` and `tiers` says how much."""
 
     rule_id = Id(required=False, help_text="Names a rule that is kept or changed; a new one has none.")
-    type = Choice(RuleType.values)
+    type = Choice(RuleType.values, required=False, help_text="Default REFERRAL; needed beside a rule_id.")
     beneficiary = Choice(
         Beneficiary.values,
         required=False,
         allow_null=True,
-        help_text="Needed for REFERRAL. BUYER is implied for TRANSACTIONAL and the default for OFFER "
-        "(REFERRER with every_n_referrals).",
+        help_text="Default REFERRER for REFERRAL, but needed there beside a rule_id. BUYER is implied for TRANSACTIONAL "
+        "and the default for OFFER (REFERRER with every_n_referrals).",
     )
     amount = Amount(required=False, allow_null=True)
     rate = Rate(required=False, allow_null=True)
@@ -152,6 +153,17 @@ class Rule(Strict):
     commission_months = _count(allow_null=True)
     when_referrer_rewarded = Flag(required=False, help_text="Default false.")
     conditions = Conditions(required=False, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        # A rule that is there already isn't made into another one by saying nothing.
+        if "rule_id" in attrs:
+            if "type" not in attrs:
+                raise ValidationError({"type": [ErrorDetail("Say of which type the rule is.", "required")]})
+            return attrs
+        attrs.setdefault("type", RuleType.REFERRAL)
+        if attrs["type"] == RuleType.REFERRAL and attrs.get("beneficiary") is None:
+            attrs["beneficiary"] = Beneficiary.REFERRER
+        return attrs
 
 
 class CampaignChange(Strict):
