@@ -16,7 +16,7 @@ from campaigns import conditions
 from referral_rocket.kit.money import MAXIMUM_AMOUNT, is_currency
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,6})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _RATE = re.compile(r"\d{1,2}(\.\d{1,8})?", re.ASCII)
 # Times outside are mistakes (seconds taken for milliseconds, an empty date), and their sums leave what can be stored.
 EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -97,7 +97,7 @@ class Flag(serializers.Field[bool, Any, Any, Any]):
 
 
 class Moment(serializers.DateTimeField):
-    """A time as RFC 3339 writes it, with its zone; answered in UTC."""
+    """A time as RFC 3339 writes it, with its zone; answered in UTC. What is finer than a microsecond is cut off."""
 
     default_error_messages = {
         "invalid": "Use RFC 3339, such as 2026-11-21T09:00:00Z.",

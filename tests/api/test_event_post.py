@@ -1,7 +1,10 @@
 """An event is reported, judged and answered with its decisions and rewards."""
 
+from datetime import timedelta
+
 import pytest
 
+from referral_rocket.kit.clock import wall
 from tests.api.client import problem
 from tests.api.conftest import Scene
 
@@ -47,6 +50,15 @@ def test_an_event_that_earns_nothing_is_kept_too(scene: Scene) -> None:
     assert answer["outcome"] == "NOT_QUALIFIED"
     assert answer["rewards"] == []
     assert [each["code"] for each in answer["decisions"]] == ["currency_mismatch"]
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [("", ""), (".5", ".500"), (".123456789", ".123"), (".9999999999999", ".999")]
+)
+def test_a_time_of_any_fineness(scene: Scene, told: str, kept: str) -> None:
+    soon = f"{wall() + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S}"
+    made = scene.api.post(scene.events, scene.purchase(occurred_at=f"{soon}{told}Z"))
+    assert made["occurred_at"] == f"{soon}{kept}Z"
 
 
 @pytest.mark.parametrize("name", ["customer_id", "participant_id", "email", "external_id"])
