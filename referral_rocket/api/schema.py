@@ -153,6 +153,9 @@ class Schema(AutoSchema):
         if self.method in _BODIES:
             groups.append(_WITH_BODY)
         found = {status: list(codes) for group in groups for status, (_, codes) in group.items()}
+        if self.operation.file:
+            # It is what it is, whatever is asked for.
+            del found[406]
         for status, codes in self.operation.refuses.items():
             known = found.setdefault(status, [])
             known.extend(code for code in codes if code not in known)

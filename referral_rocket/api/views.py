@@ -91,7 +91,8 @@ class ApiView(APIView):
         operation = self._operation()
         if operation.scope not in self.key.scopes:
             raise Problem(403, "missing_scope", f"This key doesn't have the scope {operation.scope}.")
-        self.perform_content_negotiation(self.request)
+        if not operation.file:
+            self.perform_content_negotiation(self.request)
         ids = {name: _id(value) for name, value in path.items()}
         body = {} if self.request.method in ("GET", "HEAD", "DELETE") else body_of(request)
         key = idempotency.checked_key(self.request.headers.get(idempotency.HEADER))

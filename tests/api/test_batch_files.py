@@ -22,8 +22,8 @@ def batch_of(scene: Scene, method: str = "PAYPAL_FILE", rewards: int = 2) -> tup
     return f"/reward-batches/{made['batch_id']}", ids
 
 
-def download(scene: Scene, path: str) -> list[list[str]]:
-    answer = scene.api.call("GET", f"{path}/file")
+def download(scene: Scene, path: str, accept: str = "*/*") -> list[list[str]]:
+    answer = scene.api.call("GET", f"{path}/file", headers={"Accept": accept})
     assert answer.status_code == 200
     assert answer["Content-Type"].startswith("text/csv")
     assert answer["Content-Disposition"].startswith('attachment; filename="')
@@ -45,7 +45,8 @@ def test_it_works(scene: Scene) -> None:
     lines = download(scene, path)
     assert [line[:3] for line in lines] == [["ann@example.com", "12.00", "USD"]] * 2
     assert scene.api.get(path)["status"] == "RUNNING"
-    assert download(scene, path) == lines
+    for accept in ("text/csv", "application/octet-stream", "application/json"):
+        assert download(scene, path, accept) == lines
     assert attempts(scene) == 2
 
     paid, failed = (line[3] for line in lines)
