@@ -236,3 +236,19 @@ def test_each_list_is_a_page() -> None:
 def test_the_codes_of_decisions() -> None:
     code = resolved(DOCUMENT["components"]["schemas"]["DecisionShape"]["properties"]["code"])
     assert set(code["enum"]) == DECISION_CODES
+
+
+def test_what_each_provider_takes() -> None:
+    about = call_of("post", "connections")["description"]
+
+    for told in (
+        "`stripe` `{api_key}`",
+        "`shopify` `{shop, access_token, client_secret}`",
+        "`razorpay` `{key_id, key_secret}`",
+        "`cashfree` `{client_id, client_secret}`",
+        "`tremendous` `{api_key}`, settings `{funding_source_id, campaign_id?, product_ids?",
+        "`paypal` `{client_id, client_secret, webhook_id?}`",
+        "`wise` `{api_token}`, settings `{profile_id, source_currency}`",
+        "those of Stripe, Razorpay, Paddle and Tremendous are refused without it",
+    ):
+        assert told in about

@@ -20,7 +20,13 @@ from referral_rocket.api.operations import operation
 from referral_rocket.api.pagination import page
 from referral_rocket.api.payloads import connections as payloads
 from referral_rocket.api.resources.lookup import one
-from referral_rocket.api.shapes.connections import ConnectionChange, ConnectionNew, ConnectionShape
+from referral_rocket.api.shapes.connections import (
+    ConnectionChange,
+    ConnectionNew,
+    ConnectionShape,
+    what_each_takes,
+    who_needs_a_webhook_secret,
+)
 from referral_rocket.api.views import ApiView
 from referral_rocket.kit.nudges import nudge
 
@@ -43,9 +49,9 @@ class ConnectionsView(ApiView):
         takes=ConnectionNew,
         answers={201: ConnectionShape},
         refuses={422: ["mode_mismatch"]},
-        about="Credentials: `stripe` `{api_key}`; `paypal` `{client_id, client_secret, webhook_id}`; `wise` `{api_token}`, "
-        "settings `{profile_id, source_currency}`. They are checked at the provider by the check, not here, and never come "
-        "out again. `webhook_secret` is what the provider signs its webhooks with.",
+        about=f"Credentials: {what_each_takes()}. They are checked at the provider by the check, not here, and never come "
+        "out again. `webhook_secret` is what the provider signs its webhooks with; those of "
+        f"{who_needs_a_webhook_secret()} are refused without it.",
     )
     def post(self, request: Request) -> Answer:
         made = connection_create(organization=self.organization, actor=self.actor, **self.given)

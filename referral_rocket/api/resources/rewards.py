@@ -114,7 +114,8 @@ class RewardView(ApiView):
             409: ["invalid_transition", "fulfilled_by_method", "being_issued"],
             422: ["amount_exceeds_owed"],
         },
-        about="For rewards that are fulfilled by hand. A deduction that "
+        about="For rewards that are fulfilled by hand (method `MANUAL`) or ordered by webhook. What is left of less than is "
+        "owed is dropped, or carried over, as the campaign's `remainder` says. A deduction that "
         "isn't `DEDUCTED` in full leaves a deduction of the rest, unless `forgive` is true. The same again answers 200 and "
         "changes nothing.",
     )

@@ -1,13 +1,35 @@
 """Connections to providers. Credentials go in and never come out."""
 
+from collections.abc import Sequence
+
 from rest_framework import serializers
 
+from integrations.description import CredentialField, SettingField
 from integrations.models import ConnectionStatus
 from integrations.registry import PROVIDERS
 from referral_rocket.api.fields import Choice, Metadata, Strict, Text, Texts
 from referral_rocket.api.shapes import people
 
 LONGEST_SECRET = 2000
+
+
+def what_each_takes() -> str:
+    """Each provider's credentials and settings, for the API's document."""
+    return "; ".join(
+        f"`{slug}` {_named(provider.credential_fields)}"
+        + (f", settings {_named(provider.setting_fields)}" if provider.setting_fields else "")
+        for slug, provider in PROVIDERS.items()
+    )
+
+
+def who_needs_a_webhook_secret() -> str:
+    names = [each.name for each in PROVIDERS.values() if each.signing_label and each.signing_credential is None]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _named(fields: Sequence[CredentialField | SettingField]) -> str:
+    names = [field.name if field.required else f"{field.name}?" for field in fields]
+    return f"`{{{', '.join(names)}}}`"
 
 
 class ConnectionChange(Strict):
