@@ -1,6 +1,6 @@
 """`/r/{referral_code}`: the share link. Stores the click and passes the visitor on, code and query string in hand."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote_plus, urlsplit, urlunsplit
 
 from crawlerdetect import CrawlerDetect
 from django.db import IntegrityError
@@ -52,11 +52,15 @@ def _store_click(participant: Participant, request: HttpRequest) -> None:
 
 
 def with_code(landing_url: str, visitor_query: str, code: str) -> str:
-    """The landing page's address with its own query string and fragment, the visitor's, and `referral_code`."""
+    """The landing page's address with its own query string and fragment, the visitor's, and `referral_code`.
+
+    The pairs stay as they are written: a landing page may look at more than their names and values (`?/offers`, a
+    signature over the query).
+    """
     parts = urlsplit(landing_url)
-    pairs = parse_qsl(parts.query, keep_blank_values=True) + parse_qsl(visitor_query, keep_blank_values=True)
-    kept = [(name, value) for name, value in pairs if name != "referral_code"]
-    return urlunsplit(parts._replace(query=urlencode([*kept, ("referral_code", code)])))
+    pairs = [*parts.query.split("&"), *visitor_query.split("&")]
+    kept = [pair for pair in pairs if pair and unquote_plus(pair.partition("=")[0]) != "referral_code"]
+    return urlunsplit(parts._replace(query="&".join([*kept, f"referral_code={code}"])))
 
 
 def _host(request: HttpRequest) -> str:

@@ -39,6 +39,26 @@ def test_it_works(client, organization, sharer):
     assert clicks(organization) == [(sharer.pk, "blog.example", False)]
 
 
+@pytest.mark.parametrize(
+    ("landing_query", "visitor_query", "expected"),
+    [
+        ("?/offers/summer", "", "?/offers/summer&"),
+        ("?sig=a%2Bb/c==&flag", "q=a%20b+c", "?sig=a%2Bb/c==&flag&q=a%20b+c&"),
+        ("?a=1&&b", "&referral%5Fcode=EVIL&referral_code", "?a=1&b&"),
+        ("", "x=%0d%0aSet-Cookie:a", "?x=%0d%0aSet-Cookie:a&"),
+        ("?ä=ö", "", "?%C3%A4=%C3%B6&"),
+        ("", "", "?"),
+    ],
+)
+def test_what_is_in_a_query_stays_as_it_is_written(client, organization, landing_query, visitor_query, expected):
+    campaign = factories.campaign(organization, landing_url=f"https://shop.example/{landing_query}#o%20k")
+    code = factories.participant(campaign, "other@example.com").referral_code
+
+    answer = client.get(f"/r/{code}", QUERY_STRING=visitor_query, headers={"user-agent": BROWSER})
+
+    assert answer["Location"] == f"https://shop.example/{expected}referral_code={code}#o%20k"
+
+
 def test_a_code_may_be_typed_in_small_letters(client, organization, sharer):
     answer = client.get(f"/r/{sharer.referral_code.lower()}", headers={"user-agent": BROWSER})
 
