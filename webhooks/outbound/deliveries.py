@@ -1,13 +1,12 @@
-"""Sending again what was sent, and moving attempts with a test clock. Each service is atomic, inside `tenant()`."""
+"""Sending again what was sent. Each service is atomic, inside `tenant()`."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from campaigns.models import FulfilmentKind
 from integrations.models import Endpoint
-from referral_rocket.accounts.models import Organization
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.kit.clock import wall
 from referral_rocket.kit.nudges import nudge
@@ -80,18 +79,6 @@ def _again(wanted: QuerySet[Delivery]) -> int:
     )
     nudge(deliver)
     return count
-
-
-@transaction.atomic
-def attempts_pull_forward(*, organization: Organization, step: timedelta) -> None:
-    """A test clock was advanced by `step`: what was to happen within it is due now (architecture.md, Time)."""
-    Delivery.objects.filter(organization=organization, status=DeliveryStatus.PENDING, lease_token__isnull=True).update(
-        next_attempt_at=F("next_attempt_at") - step
-    )
-    Endpoint.objects.filter(organization=organization, failing_since__isnull=False).update(
-        failing_since=F("failing_since") - step
-    )
-    nudge(deliver)
 
 
 def order_needs_a_person(delivery: Delivery) -> bool:

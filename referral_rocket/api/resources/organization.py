@@ -3,15 +3,14 @@
 from rest_framework.request import Request
 
 from referral_rocket.accounts.models import Scope
-from referral_rocket.accounts.services import organization_update, test_clock_set
+from referral_rocket.accounts.services import organization_update
 from referral_rocket.api.answers import Answer
 from referral_rocket.api.operations import operation
 from referral_rocket.api.payloads.organization import organization
 from referral_rocket.api.problems import Problem
 from referral_rocket.api.shapes.organization import OrganizationChange, OrganizationShape, TestClock
 from referral_rocket.api.views import ApiView
-from rewards.services.releasing import release
-from webhooks.outbound.deliveries import attempts_pull_forward
+from webhooks.outbound.advancing import clock_advance
 
 
 class OrganizationView(ApiView):
@@ -43,7 +42,5 @@ class TestClockView(ApiView):
     def post(self, request: Request) -> Answer:
         if not self.organization.is_test:
             raise Problem(403, "test_key_required", "Only a test organization has a test clock. Use a test key.")
-        step = test_clock_set(organization=self.organization, now=self.given["now"])
-        release(organization=self.organization)
-        attempts_pull_forward(organization=self.organization, step=step)
+        clock_advance(organization=self.organization, now=self.given["now"])
         return Answer(200, organization(self.organization))

@@ -14,11 +14,9 @@ from django.views.decorators.http import require_http_methods
 from referral_rocket.accounts.errors import ClockRefused
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.roles import Ability, may
-from referral_rocket.accounts.services import test_clock_set
 from referral_rocket.dashboard import links
 from referral_rocket.kit import clock
-from rewards.services.releasing import release
-from webhooks.outbound.deliveries import attempts_pull_forward
+from webhooks.outbound.advancing import clock_advance
 
 STEPS = (
     ("1", "An hour"),
@@ -84,12 +82,10 @@ def _advance(request: Any, organization: Organization, form: ClockForm) -> bool:
         form.add_error("to", "Say to when.")
         return False
     try:
-        step = test_clock_set(organization=organization, now=moment)
+        released = clock_advance(organization=organization, now=moment)
     except ClockRefused as error:
         form.add_error("to", error.message)
         return False
-    released = release(organization=organization)
-    attempts_pull_forward(organization=organization, step=step)
     noun = "reward" if released == 1 else "rewards"
     came = f" {released} {noun} became due." if released else ""
     local = clock.now(organization).astimezone(organization.zone)

@@ -11,7 +11,7 @@ from referral_rocket.activity import outbox
 from referral_rocket.kit import clock
 from referral_rocket.notices import sending
 from webhooks.outbound import claiming
-from webhooks.outbound.deliveries import attempts_pull_forward
+from webhooks.outbound.advancing import attempts_pull_forward
 from webhooks.outbound.endpoints import endpoint_test, endpoint_update
 from webhooks.outbound.models import Delivery, DeliveryAttempt
 from webhooks.outbound.results import Result, results_write
