@@ -4,12 +4,23 @@ function watchTypedConfirmation(input) {
   button.disabled = input.value.trim() !== input.dataset.confirmText;
 }
 
+const FIELDS = ".dialog-body :is(input:not([type=hidden]), select, textarea):not(:disabled)";
+
+// The keyboard begins at what is wrong, else at the first field, and not at the cross that closes. Afterwards the browser
+// gives the focus back to the opener; one in a menu has gone with its menu, whose button then gets it.
+function show(dialog, opener = null) {
+  const menuButton = opener?.closest("details[data-menu]")?.querySelector("summary");
+  if (menuButton) dialog.addEventListener("close", () => menuButton.focus(), { once: true });
+  dialog.showModal();
+  (dialog.querySelector(`${FIELDS}[aria-invalid=true]`) ?? dialog.querySelector(FIELDS))?.focus();
+}
+
 export function listenForDialogs() {
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog-open]");
     if (opener) {
       const dialog = document.getElementById(opener.dataset.dialogOpen);
-      dialog?.showModal();
+      if (dialog) show(dialog, opener);
       return;
     }
     if (event.target.closest("[data-dialog-close]")) {
@@ -31,9 +42,10 @@ export function listenForDialogs() {
   // A fragment that brings a dialog with data-dialog-now shows it at once (a preview, a form).
   document.addEventListener("htmx:afterSettle", (event) => {
     const dialog = event.target.querySelector?.("dialog[data-dialog-now]") ?? null;
-    if (dialog && !dialog.open) dialog.showModal();
+    if (dialog && !dialog.open) show(dialog);
   });
   document.addEventListener("DOMContentLoaded", () => {
-    document.querySelector("dialog[data-dialog-now]:not([open])")?.showModal();
+    const dialog = document.querySelector("dialog[data-dialog-now]:not([open])");
+    if (dialog) show(dialog);
   });
 }

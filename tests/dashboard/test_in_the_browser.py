@@ -1,0 +1,83 @@
+"""What only a browser shows: where the keyboard stands, and what the page does around a file that is downloaded."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from participants.models import Participant
+from referral_rocket.accounts.models import Organization, User
+from referral_rocket.accounts.scoping import tenant
+from rewards.models import RewardBatch
+from tests import factories
+
+pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def owner() -> User:
+    return factories.user()
+
+
+@pytest.fixture
+def organization(owner: User) -> Organization:
+    return factories.organization("Acme", owner=owner)
+
+
+@pytest.fixture
+def participant(organization: Organization) -> Participant:
+    return factories.participant(factories.campaign(organization), "ada@example.com")
+
+
+@pytest.fixture
+def page(chromium: Browser, live_server: LiveServer, owner: User, client: Client) -> Iterator[Page]:
+    client.force_login(owner)
+    context = chromium.new_context(base_url=live_server.url)
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+    yield context.new_page()
+    context.close()
+
+
+def test_it_works(participant: Participant, page: Page) -> None:
+    page.goto(f"/o/acme/participants/{participant.pk}/")
+    expect(page).to_have_title("ada@example.com · Participant · Referral Rocket")
+    opener = page.get_by_role("button", name="Mark qualifying event complete")
+    opener.click()
+    expect(page.locator("#event-form input[name=event-amount]")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
+
+
+def test_what_a_menu_opened_gives_the_focus_back_to_its_button(participant: Participant, page: Page) -> None:
+    page.goto(f"/o/acme/participants/{participant.pk}/")
+    page.locator("main summary", has_text="More").click()
+    page.get_by_role("button", name="Erase this person").first.click()
+    expect(page.locator("#erase-word")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("main summary", has_text="More")).to_be_focused()
+
+
+def test_a_payment_file_can_be_downloaded_again_and_its_results_uploaded(
+    organization: Organization, participant: Participant, page: Page
+) -> None:
+    due = factories.due_rewards(participant.campaign, 1)
+    batch = factories.batch(organization, due, method="PAYPAL_FILE")
+    page.goto(f"/o/acme/rewards/batches/{batch.pk}/")
+    with page.expect_download() as first:
+        page.get_by_role("button", name="Download the file").click()
+    assert first.value.suggested_filename.endswith(".csv")
+    expect(page.get_by_role("button", name="Upload the results")).to_be_visible()
+    with page.expect_download() as second:
+        page.get_by_role("button", name="Download it again").click()
+    assert second.value.path().read_bytes() == first.value.path().read_bytes()
+    with tenant(organization):
+        assert RewardBatch.objects.get(pk=batch.pk).file_at is not None
+
+
+def test_a_long_word_does_not_widen_the_page(organization: Organization, page: Page) -> None:
+    long_one = factories.participant(factories.campaign(organization), f"{'very-' * 12}long@example.com")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"/o/acme/participants/{long_one.pk}/")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
