@@ -80,6 +80,15 @@ _DELIVERY = {
     "FAILED": Wording("Failed", "error", "circle-x", "All attempts have failed"),
     "SKIPPED": Wording("Skipped", "neutral", "circle-minus"),
 }
+# What our own webhooks tell of; the code stands beside it for who receives them.
+_WEBHOOK_EVENT = {
+    "REWARD": Wording("Reward orders", "neutral", "gift"),
+    "REWARD_UPDATED": Wording("Reward changes", "neutral", "refresh-cw"),
+    "PARTICIPANT": Wording("Participants", "neutral", "users"),
+    "EVENT": Wording("Qualifying events", "neutral", "activity"),
+    "BATCH": Wording("Batches", "neutral", "list-checks"),
+    "TEST": Wording("Test event", "neutral", "flask-conical"),
+}
 _INBOUND = {
     "RECEIVED": Wording("Received", "info", "clock", "Stored, not worked on yet"),
     "PROCESSED": Wording("Processed", "success", "circle-check"),
@@ -125,6 +134,7 @@ WORDINGS: dict[str, dict[str, Wording]] = {
     "connection": _CONNECTION,
     "endpoint": _ENDPOINT,
     "delivery": _DELIVERY,
+    "webhook_event": _WEBHOOK_EVENT,
     "inbound": _INBOUND,
     "backfill": _BACKFILL,
     "import": _IMPORT,

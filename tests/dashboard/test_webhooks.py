@@ -49,6 +49,7 @@ def test_it_works(admin, organization):
     for page in (admin.get("webhooks"), admin.get("endpoint", endpoint.pk)):
         assert "Loyalty" in text(page)
         assert secret not in text(page)
+        assert "Reward orders" in text(page)
 
 
 @pytest.mark.parametrize("url", ["http://example.com/", "https://10.0.0.1/", "nonsense", ""])

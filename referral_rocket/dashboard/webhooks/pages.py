@@ -12,13 +12,14 @@ from django.views.decorators.http import require_safe
 from integrations.models import Endpoint, EventType
 from referral_rocket.dashboard.pagination import page_by_id
 from referral_rocket.dashboard.webhooks.forms import EndpointForm, ReplayForm, RotationForm
+from referral_rocket.dashboard.wording import wording
 from referral_rocket.kit import clock
 from webhooks.outbound import help as receiving
 from webhooks.outbound.deliveries import order_needs_a_person
 from webhooks.outbound.models import TEST_EVENT, Delivery, DeliveryStatus
 from webhooks.outbound.selectors import deliveries, disabled_by_us, endpoints, failed_orders, health_of, with_attempts
 
-TYPES = [*((value, value) for value in EventType.values), (TEST_EVENT, TEST_EVENT)]
+TYPES = [(value, wording("webhook_event", value).label) for value in (*EventType.values, TEST_EVENT)]
 FAILED_ORDERS_SHOWN = 20
 
 
