@@ -58,7 +58,7 @@ def _rule_errors(rule: RuleTerms) -> list[Error]:
 
 def _who_errors(rule: RuleTerms) -> list[Error]:
     if rule.beneficiary is None:
-        return [("beneficiary", "required", "Say who is rewarded: REFERRER or REFERRED.")]
+        return [("beneficiary", "required", "Say who is rewarded: the referrer or the referred person.")]
     if rule.beneficiary not in Beneficiary.values:
         return [("beneficiary", "invalid_choice", f"Use one of {', '.join(Beneficiary.values)}.")]
     allowed = {
@@ -67,10 +67,11 @@ def _who_errors(rule: RuleTerms) -> list[Error]:
         RuleType.OFFER: (Beneficiary.REFERRER,) if rule.every_n_referrals else tuple(Beneficiary),
     }[RuleType(rule.type)]
     if rule.beneficiary not in allowed:
-        return [("beneficiary", "invalid_choice", f"This rule can reward {' or '.join(allowed)}.")]
+        words = " or ".join(f"the {Beneficiary(each).label.lower()}" for each in allowed)
+        return [("beneficiary", "invalid_choice", f"This rule can reward {words}.")]
     if rule.when_referrer_rewarded and rule.beneficiary != Beneficiary.REFERRED:
         return [
-            ("when_referrer_rewarded", "invalid", "Only a rule that rewards the REFERRED person can wait for that.")
+            ("when_referrer_rewarded", "invalid", "Only a rule that rewards the referred person can wait for that.")
         ]
     return []
 

@@ -165,7 +165,7 @@ def test_changed_rule_gets_a_new_version(organization: Organization, marketer: V
         ({"rules-0-conditions": "the moon is full"}, "is no condition."),
         ({"rules-0-conditions": "moon is full"}, "Field is one of amount"),
         ({"rules-0-conditions": "{nonsense"}, "well-formed JSON"),
-        ({"rules-0-beneficiary": "BUYER"}, "This rule can reward"),
+        ({"rules-0-beneficiary": "BUYER"}, "This rule can reward the referrer or the referred."),
         ({"rules-0-min_purchase_count": "0"}, "greater than or equal to 1"),
     ],
 )
@@ -386,3 +386,11 @@ def test_what_coupons_take_off_is_chosen_and_read_out(organization: Organization
     assert marketer.post("campaign_edit", campaign.pk, **changed).status_code == 302
     shown = text(marketer.get("campaign", campaign.pk, tab="fulfilment"))
     assert "amount off the next invoice or purchase." in shown
+
+
+def test_a_transactional_rule_asks_nobody_who_is_rewarded(organization: Organization, marketer: Visitor) -> None:
+    transactional = {**REFERRER, "rules-0-type": "TRANSACTIONAL", "rules-0-how": "rate", "rules-0-rate": "5"}
+    assert marketer.post("campaign_new", **TERMS, **transactional, do="activate").status_code == 302
+    (campaign,) = campaigns(organization)
+    (rule,) = rules(campaign)
+    assert (rule.beneficiary, rule.rate) == ("BUYER", Decimal("0.05"))

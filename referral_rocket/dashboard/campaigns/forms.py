@@ -374,7 +374,8 @@ class RuleForm(forms.Form):
         return RuleTerms(
             rule_id=data["rule_id"],
             type=data["type"],
-            beneficiary=data["beneficiary"] or None,
+            # Who buys earns: nobody is asked, and what the hidden field says doesn't count.
+            beneficiary=None if data["type"] == RuleType.TRANSACTIONAL else data["beneficiary"] or None,
             amount=money["amount"] if data["how"] == "amount" else None,
             rate=rate,
             tiers=tiers,
