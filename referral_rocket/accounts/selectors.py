@@ -80,7 +80,7 @@ def actor_names(actors: Iterable[str]) -> dict[str, str]:
         kind, _, rest = actor.partition(":")
         if kind in ids:
             ids[kind].add(UUID(rest))
-        names[actor] = rest.replace("_", " ") if kind == "system" else actor
+        names[actor] = f"Referral Rocket ({rest.replace('_', ' ').replace('-', ' ')})" if kind == "system" else actor
     for user in User.objects.filter(pk__in=ids["user"]):
         names[f"user:{user.pk}"] = str(user)
     for key in ApiKey.objects.filter(pk__in=ids["api_key"]):

@@ -47,6 +47,12 @@ _ITEM = {
     ),
     "WAITING": Wording("Waiting", "violet", "hourglass", "Goes on by itself when what it waits for happens"),
 }
+# An item of a batch that takes back what was issued.
+_TAKE_BACK = {
+    **_ITEM,
+    "SUCCEEDED": Wording("Taken back", "success", "circle-check"),
+    "FAILED": Wording("Not taken back", "error", "circle-x", "Refused, with the reason beside it"),
+}
 _CONNECTION = {
     "ACTIVE": Wording("Connected", "success", "circle-check"),
     "NEEDS_ATTENTION": Wording("Needs attention", "error", "triangle-alert"),
@@ -131,6 +137,7 @@ WORDINGS: dict[str, dict[str, Wording]] = {
     "campaign": _CAMPAIGN,
     "batch": _BATCH,
     "item": _ITEM,
+    "take_back": _TAKE_BACK,
     "connection": _CONNECTION,
     "endpoint": _ENDPOINT,
     "delivery": _DELIVERY,

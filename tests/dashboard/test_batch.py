@@ -13,7 +13,7 @@ from referral_rocket.accounts.scoping import tenant
 from referral_rocket.dashboard.batches.next_steps import next_step, shown_outcome
 from rewards.models import BatchItem, RewardBatch
 from rewards.services import freezing, issuing
-from rewards.states import BatchStatus, ItemOutcome
+from rewards.states import BatchStatus, ItemOutcome, RewardStatus
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, stranger, text
 from tests.integrations.stand_in import RunningSandbox, running
@@ -170,6 +170,33 @@ def test_outcome_that_waits_for_nothing_is_a_no(campaign: Campaign) -> None:
     assert (shown_outcome(item), next_step(item).retry) == (ItemOutcome.FAILED, True)
     item.free = False  # type: ignore[attr-defined]
     assert (shown_outcome(item), next_step(item).retry) == (ItemOutcome.WAITING, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (RewardStatus.PENDING_DEDUCTION, "Open it to mark it as taken back, or to forgive it."),
+        (RewardStatus.DEDUCTED, "It was taken back since."),
+        (RewardStatus.CANCELED, "Nothing is owed any more."),
+    ],
+)
+def test_what_to_do_about_a_deduction(campaign: Campaign, status: RewardStatus, words: str) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
+    with tenant(campaign.organization):
+        item = BatchItem.objects.select_related("reward").get(batch=batch)
+    item.free = True  # type: ignore[attr-defined]
+    item.outcome, item.reward.status = ItemOutcome.FAILED, status
+    assert next_step(item).text == words
+
+
+def test_a_batch_that_takes_back_says_so(campaign: Campaign, marketer: Visitor) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1), method="PAYPAL_FILE")
+    with tenant(campaign.organization):
+        RewardBatch.objects.filter(pk=batch.pk).update(takes_back=True, actor="system:taking-back")
+    page = text(marketer.get("batch", batch.pk))
+    assert "To be taken back with PayPal" in page
+    assert "by Referral Rocket (taking back)" in page
+    assert "Rewarded" not in page
 
 
 def test_viewer_sees_and_may_not_cancel(campaign: Campaign) -> None:

@@ -274,7 +274,7 @@ def test_the_history_tells_who_did_what(organization: Organization, campaign: Ca
 
     seen = re.sub(r"<[^>]+>", " ", text(marketer.get("participant_import", made.pk)))
 
-    assert re.search(r"Import finished .* Automatic: import · 2 added", seen)
+    assert re.search(r"Import finished .* Referral Rocket \(import\) · 2 added", seen)
     assert re.search(r"Import started .* 2 rows", seen)
     with tenant(organization):
         assert Customer.objects.count() == 2

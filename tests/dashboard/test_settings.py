@@ -195,7 +195,7 @@ def test_what_happened_and_who_did_it(organization: Organization, admin: Visitor
     assert (lines[0].what, lines[0].who, lines[0].details) == ("Organization changed", str(admin.user), "name")
     by_reward = admin.get("activity", about="reward").context["lines"]
     assert [(line.what, line.details, line.who) for line in by_reward] == [
-        ("Reward created", "Due, earned", "Automatic: test")
+        ("Reward created", "Due, earned", "Referral Rocket (test)")
     ]
     assert by_reward[0].href == admin.url("reward", rewards[0].pk)
     mine = admin.get("activity", who=f"user:{admin.user.pk}").context["lines"]

@@ -58,7 +58,12 @@ _UNKNOWN = NextStep(
 )
 _GOES_ON = NextStep("It goes on by itself when what it waits for has happened.")
 _QUEUED = NextStep("It is queued: tried again each day, and once the customer has paid.", queued=True, credit=True)
-_ISSUED_SINCE = NextStep("It was issued since, another way.")
+# By what the reward is now; anything else is no longer owed.
+_SINCE = {
+    RewardStatus.AVAILABLE: NextStep("It was issued since, another way."),
+    RewardStatus.PENDING_DEDUCTION: NextStep("Open it to mark it as taken back, or to forgive it."),
+    RewardStatus.DEDUCTED: NextStep("It was taken back since."),
+}
 _CLOSED_SINCE = NextStep("Nothing is owed any more.")
 
 
@@ -76,10 +81,11 @@ def next_step(item: BatchItem, *, queued: bool = False) -> NextStep:
     """
     if item.outcome == ItemOutcome.UNKNOWN:
         return _UNKNOWN
-    if item.reward.status == RewardStatus.AVAILABLE:
-        return _ISSUED_SINCE
-    if item.reward.status != RewardStatus.PENDING:
-        return _CLOSED_SINCE
+    owed = item.reward.status == RewardStatus.PENDING or (
+        item.reward.status == RewardStatus.PENDING_DEDUCTION and not item.free  # type: ignore[attr-defined]
+    )
+    if not owed:
+        return _SINCE.get(RewardStatus(item.reward.status), _CLOSED_SINCE)
     if not item.free:  # type: ignore[attr-defined]
         return _GOES_ON if item.outcome == ItemOutcome.WAITING else _STEPS["being_issued"]
     if queued:

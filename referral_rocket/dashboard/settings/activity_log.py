@@ -92,7 +92,7 @@ def lines_of(request: Any, activities: Sequence[Activity]) -> list[Line]:
         lines.append(
             Line(
                 activity=each,
-                who=f"Automatic: {names[each.actor]}" if each.actor.startswith("system:") else names[each.actor],
+                who=names[each.actor],
                 what=f"{topic.replace('_', ' ').capitalize()} {verb.replace('_', ' ')}",
                 details=_details(each.data),
                 icon=icon,
