@@ -19,7 +19,6 @@ from rewards.models import BatchItem, Decision, Reward, RewardBatch, RewardTotal
 from rewards.reconciliations import Finding
 from rewards.states import BatchStatus, ItemOutcome, RewardStatus, WaitingFor
 from webhooks.inbound.models import InboundEvent, InboundStatus
-from webhooks.outbound.models import Delivery
 from webhooks.outbound.selectors import disabled_by_us, failed_orders
 
 # What was earned and not taken back by a cancellation; deductions take back and were earned by nobody.
@@ -225,7 +224,6 @@ class Waiting:
     failed: Sequence[tuple[Connection, int]]
     endpoints: Sequence[Endpoint]
     orders: int
-    newest_order: Delivery | None
 
     @property
     def anything(self) -> bool:
@@ -276,7 +274,6 @@ def waiting() -> Waiting:
         failed=[(connections[connection_id], count) for connection_id, count in failed],
         endpoints=disabled_by_us(),
         orders=orders.count(),
-        newest_order=orders.first(),
     )
 
 
