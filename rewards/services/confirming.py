@@ -56,10 +56,10 @@ def reward_confirm(
     if amount is not None:
         participant_lock(reward)
     held = _hold(reward, rows_of_remainder(reward) if amount is not None else ())
+    _check_by_hand(held)
     if held.status == RewardStatus.AVAILABLE and held.amount == (held.amount if amount is None else amount):
-        _check_by_hand(held)
         return held
-    _check_confirmable(held, RewardStatus.AVAILABLE)
+    _check_free(held, RewardStatus.AVAILABLE, RewardStatus.PENDING)
     if amount is not None and amount > held.amount:
         raise AmountExceedsOwed(f"{amount} is more than the {held.amount} owed.")
     begun = order_end(held)
@@ -98,13 +98,19 @@ def _keep_the_rest(organization: Organization, confirmed: Reward, left: int, act
 
 
 @transaction.atomic
-def reward_cancel(*, organization: Organization, reward: Reward, actor: str, reason: str) -> Reward:
-    """Record that a due reward will not be issued, nor any part of it. Raises like reward_confirm."""
+def reward_cancel(
+    *, organization: Organization, reward: Reward, actor: str, reason: str, by_person: bool = False
+) -> Reward:
+    """Record that a due reward will not be issued, nor any part of it. Raises like reward_confirm.
+
+    `by_person`: somebody who has the reward in front of them says so, whichever method is meant for it.
+    """
     held = _hold(reward, rows_of_remainder(reward))
-    if held.status == RewardStatus.CANCELED:
+    if not by_person:
         _check_by_hand(held)
+    if held.status == RewardStatus.CANCELED:
         return held
-    _check_confirmable(held, RewardStatus.CANCELED, RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
+    _check_free(held, RewardStatus.CANCELED, RewardStatus.PENDING, RewardStatus.PENDING_DEDUCTION)
     order_end(held)
     # A deduction that a person cancels is forgiven: it counts as taken back, or the next refund would ask for it again.
     forgiven = held.amount if held.status == RewardStatus.PENDING_DEDUCTION else None
@@ -124,19 +130,27 @@ def reward_cancel(*, organization: Organization, reward: Reward, actor: str, rea
 
 @transaction.atomic
 def reward_deduct(
-    *, organization: Organization, reward: Reward, actor: str, amount: int | None = None, forgive: bool = False
+    *,
+    organization: Organization,
+    reward: Reward,
+    actor: str,
+    amount: int | None = None,
+    forgive: bool = False,
+    by_person: bool = False,
 ) -> Reward:
     """Record that a deduction was taken back outside, whole or in part.
 
     What is left is a deduction of its own (`carried_from`), or forgiven. Budget comes back with what was deducted. The
-    same again changes nothing. Raises like reward_confirm.
+    same again changes nothing. Raises like reward_confirm. `by_person` as in reward_cancel: what no provider takes back
+    is left to a person.
     """
     gives_back = deductions_of(reward)
     held = _hold(reward, rows_of_deduction(reward))
-    if held.status == RewardStatus.DEDUCTED and held.amount == (held.amount if amount is None else amount):
+    if not by_person:
         _check_by_hand(held)
+    if held.status == RewardStatus.DEDUCTED and held.amount == (held.amount if amount is None else amount):
         return held
-    _check_confirmable(held, RewardStatus.DEDUCTED, RewardStatus.PENDING_DEDUCTION)
+    _check_free(held, RewardStatus.DEDUCTED, RewardStatus.PENDING_DEDUCTION)
     if amount is not None and amount > held.amount:
         raise AmountExceedsOwed(f"{amount} is more than the {held.amount} to be taken back.")
     order_end(held)
@@ -229,11 +243,10 @@ def _check_by_hand(held: Reward) -> None:
         )
 
 
-def _check_confirmable(held: Reward, wanted: str, *from_statuses: str) -> None:
-    _check_by_hand(held)
+def _check_free(held: Reward, wanted: str, *from_statuses: str) -> None:
     if held_from_here([held.pk]):
         raise BeingIssued("A batch is issuing this reward.")
-    if held.status not in (from_statuses or (RewardStatus.PENDING,)):
+    if held.status not in from_statuses:
         raise InvalidRewardTransition(f"The reward is {held.status}; it can't become {wanted}.")
 
 

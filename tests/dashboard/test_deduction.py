@@ -12,6 +12,7 @@ from rewards.services.reversing import transaction_reverse
 from rewards.states import RewardStatus
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, text
+from tests.rewards.books import assert_books_agree
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +87,21 @@ def test_more_than_there_is(deduction: Reward, marketer: Visitor) -> None:
 def test_forgive_it_all(deduction: Reward, marketer: Visitor) -> None:
     marketer.post("reward_cancel", deduction.pk, **{"cancel-reason": "Goodwill"})
     assert deductions(deduction.organization) == [(RewardStatus.CANCELED, 600, 600)]
+
+
+def test_what_no_provider_took_back_is_left_to_a_person(deduction: Reward, marketer: Visitor) -> None:
+    """The method that issued the reward doesn't matter: somebody can always end it."""
+    with tenant(deduction.organization):
+        Reward.objects.filter(pk=deduction.pk).update(fulfilment_method="STRIPE_CREDIT")
+    page = text(marketer.get("reward", deduction.pk))
+    assert "Mark as taken back" in page
+    assert "taken off this person's next reward" in page
+    marketer.post("reward_deduct", deduction.pk, **{"deduct-amount": "4.00"})
+    with tenant(deduction.organization):
+        rest = Reward.objects.get(status=RewardStatus.PENDING_DEDUCTION)
+    marketer.post("reward_cancel", rest.pk, **{"cancel-reason": "Goodwill"})
+    assert deductions(deduction.organization) == [(RewardStatus.DEDUCTED, 400, 0), (RewardStatus.CANCELED, 200, 200)]
+    assert_books_agree(deduction.organization)
 
 
 def test_deduction_is_not_offered_for_issuing(deduction: Reward, marketer: Visitor) -> None:

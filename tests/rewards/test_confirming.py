@@ -104,10 +104,24 @@ def test_a_reward_that_a_provider_issues(organization):
     assert steps(due) == 1
 
 
+def test_a_person_cancels_what_a_provider_would_issue(organization):
+    campaign = factories.campaign(organization, fulfilment_method="STRIPE_CREDIT")
+    (due,) = factories.due_rewards(campaign, 1)
+
+    canceled = do(reward_cancel, due, reason="a mistake", by_person=True)
+
+    assert (canceled.status, canceled.target_amount, canceled.reason) == ("CANCELED", 0, "a mistake")
+    assert_books_agree(organization)
+
+
 def test_a_reward_that_a_batch_holds(organization, due):
     factories.batch(organization, [due])
 
-    for service, fields in ((reward_confirm, {}), (reward_cancel, {"reason": "x"})):
+    for service, fields in (
+        (reward_confirm, {}),
+        (reward_cancel, {"reason": "x"}),
+        (reward_cancel, {"reason": "x", "by_person": True}),
+    ):
         with pytest.raises(BeingIssued):
             do(service, due, **fields)
 

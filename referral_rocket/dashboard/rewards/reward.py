@@ -150,8 +150,8 @@ def _show(request: Any, shown: Reward, *, status: int = 200, **forms_given: form
         "by_hand": by_hand,
         "by_webhook": not from_here and free,
         "can_confirm": due and by_hand,
-        "can_deduct": free and not due and by_hand,
-        "can_cancel": free and by_hand,
+        "can_deduct": free and not due,
+        "can_cancel": free,
         "can_issue": due and from_here,
         "relatives": _relatives(shown),
         "in_review": shown.status == RewardStatus.EARNED and shown.waiting_for == WaitingFor.REVIEW,
@@ -205,6 +205,7 @@ def deduct(request: Any, reward_id: UUID) -> HttpResponse:
             actor=request.actor,
             amount=form.cleaned_data["amount"],
             forgive=form.cleaned_data["forgive"],
+            by_person=True,
         )
     except RewardsError as error:
         form.add_error(None, error.message)
@@ -239,7 +240,11 @@ def cancel(request: Any, reward_id: UUID) -> HttpResponse:
         return _show(request, shown, cancel_form=form, status=422)
     try:
         reward_cancel(
-            organization=request.organization, reward=shown, actor=request.actor, reason=form.cleaned_data["reason"]
+            organization=request.organization,
+            reward=shown,
+            actor=request.actor,
+            reason=form.cleaned_data["reason"],
+            by_person=True,
         )
     except RewardsError as error:
         form.add_error(None, error.message)
