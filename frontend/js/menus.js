@@ -23,11 +23,17 @@ function jump(menu, letter) {
   match?.focus();
 }
 
+// The bar at the top stays over what is scrolled under it, lists of menus in the page among it.
+function ceiling(menu) {
+  const bar = menu.closest(".topbar, .panel") ? null : document.querySelector(".topbar");
+  return Math.max(bar?.getBoundingClientRect().bottom ?? 0, 0);
+}
+
 // Where there is room: to the side that the page asks for if the whole list fits there, else to the larger one.
 function place(menu) {
   const list = menu.querySelector(".menu-list");
   const button = menu.querySelector("summary").getBoundingClientRect();
-  const room = { up: button.top - EDGE, down: window.innerHeight - button.bottom - EDGE };
+  const room = { up: button.top - ceiling(menu) - EDGE, down: window.innerHeight - button.bottom - EDGE };
   const asked = menu.classList.contains("menu-up") ? "up" : "down";
   const other = asked === "up" ? "down" : "up";
   const side = room[asked] >= list.scrollHeight || room[asked] >= room[other] ? asked : other;

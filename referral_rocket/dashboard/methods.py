@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 
@@ -39,22 +40,28 @@ def is_sandbox_of(provider: str) -> bool:
 
 @dataclass(frozen=True)
 class MenuLine:
-    """A line of the Issue Reward menu. `key` is how a form names it: the method, and its connection after a colon."""
+    """A line of the Issue Reward menu. `key` is how a form names it: the method, and its connection after a colon.
+
+    `meant`: it is the way that was fixed for the rewards in question.
+    """
 
     choice: methods.Choice
     key: str
     icon: str
     sandbox: bool
+    meant: bool = False
 
 
-def menu() -> Sequence[MenuLine]:
-    """What can be issued with now: the connected providers' methods, then by hand. One query."""
-    return [
+def menu(method: str = "", connection_id: UUID | None = None) -> Sequence[MenuLine]:
+    """What can be issued with now: the way that is meant first, the connected providers' methods, by hand. One query."""
+    lines = [
         MenuLine(
             choice,
             key=f"{choice.method}:{choice.connection.pk}" if choice.connection else choice.method,
             icon="send" if choice.connection else "pencil",
             sandbox=is_sandbox(choice.connection),
+            meant=choice.method == method and connection_id in (None, choice.connection and choice.connection.pk),
         )
         for choice in methods.choices()
     ]
+    return sorted(lines, key=lambda line: not line.meant)

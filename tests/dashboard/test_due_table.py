@@ -172,3 +172,11 @@ def test_queries_do_not_grow(campaign: Campaign, marketer: Visitor) -> None:
         marketer.queries("reward_due", campaign.pk),
         marketer.queries("due_row", campaign.pk, ada.pk, "USD"),
     ) == before
+
+
+def test_the_way_that_is_meant_stands_first(campaign: Campaign) -> None:
+    files = factories.campaign(campaign.organization, fulfilment_method="PAYPAL_FILE")
+    factories.due_rewards(files, 1)
+    menu = member(campaign.organization, Role.MARKETER).get("reward_due", files.pk).context["menu"]
+    assert [(line.key, line.meant) for line in menu][:1] == [("PAYPAL_FILE", True)]
+    assert [line.meant for line in menu].count(True) == 1

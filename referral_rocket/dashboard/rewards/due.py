@@ -59,7 +59,7 @@ def due_table(request: Any, campaign_id: UUID) -> HttpResponse:
         "free": free,
         "more_than_page": bool(listed.next or listed.previous),
         "kept": [(name, request.GET[name]) for name in FILTERS if request.GET.get(name)],
-        "menu": menu(),
+        "menu": menu(campaign.fulfilment_method, campaign.fulfilment_connection_id),
         "currencies": sorted({(currency, currency) for currency, _ in found}),
         "methods": sorted({(method, method_name(method)) for _, method in found}),
         "states": [("ready", "Ready"), ("recipient", "Needs a recipient")],

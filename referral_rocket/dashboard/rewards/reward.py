@@ -155,7 +155,7 @@ def _show(request: Any, shown: Reward, *, status: int = 200, **forms_given: form
         "can_issue": due and from_here,
         "relatives": _relatives(shown),
         "in_review": shown.status == RewardStatus.EARNED and shown.waiting_for == WaitingFor.REVIEW,
-        "menu": menu() if due and from_here else [],
+        "menu": menu(shown.fulfilment_method) if due and from_here else [],
         "confirm_form": ConfirmForm(
             currency=shown.currency, initial={"amount": plain(shown.amount, shown.currency)}, prefix="confirm"
         ),
