@@ -43,6 +43,12 @@ class InvalidReward(RewardsError):
         self.field = field
 
 
+class EarnsNothing(InvalidReward):
+    """The participant is banned or was erased."""
+
+    code = "earns_nothing"
+
+
 class BudgetExhausted(InvalidReward):
     """Nothing is left of the campaign's budget for a reward given by hand."""
 

@@ -21,6 +21,7 @@ from rewards.errors import (
     AmountExceedsOwed,
     BeingIssued,
     BudgetExhausted,
+    EarnsNothing,
     ExternalRefConflict,
     FulfilledByMethod,
     InvalidReward,
@@ -318,7 +319,7 @@ def _check_earns(participant: Participant) -> None:
     # Under the lock that erasing takes first; the customer is read by a statement after it, which sees what that wrote.
     held = Participant.objects.select_for_update(no_key=True).get(pk=participant.pk)
     if held.banned_at or Customer.objects.filter(pk=held.customer_id, erased_at__isnull=False).exists():
-        raise InvalidReward("participant_id", "This participant is banned or was erased, and earns nothing.")
+        raise EarnsNothing("participant_id", "This participant is banned or was erased, and earns nothing.")
 
 
 @transaction.atomic
@@ -334,8 +335,8 @@ def reward_give(
     """A one-time reward, due at once: after review where its amount asks for it, with the next aggregate where the
     campaign makes some. It counts against the budget.
 
-    Where that doesn't suffice the reward is what is left, with `uncut_amount` on record. Raises InvalidReward, and
-    BudgetExhausted where nothing is left.
+    Where that doesn't suffice the reward is what is left, with `uncut_amount` on record. Raises InvalidReward,
+    EarnsNothing for somebody who is banned or was erased, and BudgetExhausted where nothing is left.
     """
     if not 1 <= amount <= MAXIMUM_AMOUNT:
         raise InvalidReward("amount", f"An amount is from 1 to {MAXIMUM_AMOUNT}.")

@@ -118,6 +118,17 @@ def test_a_gift_that_is_wrong_is_not_given(
     assert scene.api.get("/rewards")["data"] == []
 
 
+def test_a_gift_to_somebody_who_was_erased_is_impossible(scene: Scene) -> None:
+    participant_id = scene.ben["participant_id"]
+    assert scene.api.call("DELETE", f"/participants/{participant_id}").status_code == 204
+
+    answer = scene.api.post(
+        "/rewards", {"participant_id": participant_id, "amount": 500, "reason": "sorry"}, expect=422
+    )
+    assert problem(answer) == ("earns_nothing",)
+    assert scene.api.get("/rewards")["data"] == []
+
+
 def test_an_external_ref_is_given_once(scene: Scene) -> None:
     body = {"participant_id": scene.ben["participant_id"], "amount": 500, "reason": "sorry", "external_ref": "t_9"}
     given = scene.api.post("/rewards", body)

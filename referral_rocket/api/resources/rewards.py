@@ -75,7 +75,7 @@ class RewardsView(ApiView):
         "Give a one-time reward",
         takes=RewardNew,
         answers={201: RewardShape, 200: RewardShape},
-        refuses={409: ["external_ref_conflict"], 422: ["unknown_participant", "budget_exhausted"]},
+        refuses={409: ["external_ref_conflict"], 422: ["unknown_participant", "earns_nothing", "budget_exhausted"]},
         about="Goodwill or an adjustment, due at once, or with the next aggregate where the campaign makes some. It is cut "
         "to what is left of the campaign's budget; 422 where nothing is. An `external_ref` is given once in the "
         "organization: the same again answers 200 with the first one's reward.",
