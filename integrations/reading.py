@@ -6,6 +6,7 @@ turn that into UnreadableEvent by `readable`.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -32,6 +33,32 @@ MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, Overfl
 # The keys under which a tenant puts a referral code, and its own transaction id, in whatever a provider keeps for it.
 CODE_KEY = "referral_code"
 TRANSACTION_KEY = "transaction_id"
+
+
+# As long as a transaction's id may be (api.md, Event).
+LONGEST_TRANSACTION = 200
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def said(body: bytes) -> Any:
+    """What a stored message says, with U+FFFD for what no column keeps: NUL, and half of a surrogate pair.
+
+    Visitors may write such into a cart or a form; what they paid counts all the same. Raises UnreadableEvent.
+    """
+    try:
+        value = json.loads(body)
+        # In JSON that is UTF-8 they stand escaped, but Python also reads a surrogate as it is: it begins with ED.
+        return _storable(value) if b"\\u" in body or b"\xed" in body else value
+    except (ValueError, RecursionError) as error:
+        raise UnreadableEvent("the body isn't JSON") from error
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_storable(name): _storable(inner) for name, inner in value.items()}
+    return [_storable(inner) for inner in value] if isinstance(value, list) else value
 
 
 @contextmanager
@@ -92,10 +119,16 @@ def type_of(event: Json, field: str) -> str:
 
 def transaction(metadata: Mapping[str, str], known_as: str) -> Named:
     """What the payment's transaction is called: by the tenant in metadata, else by the provider."""
-    own = metadata.get(TRANSACTION_KEY)
+    own = own_transaction(metadata)
     if own:
         return {"transaction_id": own, "transaction_rank": TransactionRank.METADATA}
     return {"transaction_id": known_as, "transaction_rank": TransactionRank.PAYMENT}
+
+
+def own_transaction(metadata: Mapping[str, Any]) -> str | None:
+    """The tenant's own id of the transaction; a text that is longer than one may be is none."""
+    own = text(metadata.get(TRANSACTION_KEY))
+    return own if own and len(own) <= LONGEST_TRANSACTION else None
 
 
 def digest(body: bytes) -> str:

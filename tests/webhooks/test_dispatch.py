@@ -12,7 +12,7 @@ from referral_rocket.kit.clock import wall
 from rewards.models import Reward, RewardTotals
 from tests import factories
 from tests.concurrency import at_once
-from tests.webhooks.stripe_sales import INTENT, SESSION, deliver, sale
+from tests.webhooks.stripe_sales import INTENT, SESSION, deliver, sale, set_metadata
 from webhooks.inbound import dispatch
 from webhooks.inbound.models import InboundEvent
 
@@ -213,3 +213,29 @@ def test_many_workers_at_once_count_everything_once(organization, connection, pa
         assert QualifyingEvent.objects.count() == 40
         assert Reward.objects.count() == 40
         assert RewardTotals.objects.get(status="PENDING").amount == 40 * 1200
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"referral_code": "K7\0Q"},
+        {"referral_code": "\ud83d"},
+        {"referral_code": "x" * 500, "note\0": "\udc00"},
+        {"transaction_id": "ord_\0"},
+        {"transaction_id": "x" * 500},
+    ],
+)
+def test_what_no_column_keeps_stops_no_payment(organization, connection, campaign, metadata):
+    sharer = factories.participant(campaign)
+    factories.participant(campaign, "friend@example.com", referred_by=sharer)
+    intent = set_metadata(sale()[INTENT], **metadata)
+    intent["data"]["object"]["receipt_email"] = "friend@example.com"
+    deliver(connection, [intent])
+
+    assert dispatch.run() == 1
+
+    assert statuses(organization) == ["PROCESSED"]
+    with tenant(organization):
+        assert Reward.objects.get().participant_id == sharer.pk
+        named = {"ord_\0": "ord_\ufffd"}.get(metadata.get("transaction_id"), intent["data"]["object"]["id"])
+        assert QualifyingEvent.objects.get().transaction_id == named

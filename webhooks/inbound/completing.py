@@ -5,7 +5,6 @@ an event of its own, once (listing.py), which the pipeline works off like any ot
 meanwhile changes nothing. Killed before that commit, it asks again a minute later. What can't be asked within a day is left.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ import structlog
 from integrations.base import Access, PastMessage
 from integrations.errors import ProviderError, ProviderRetryable
 from integrations.models import ConnectionStatus
+from integrations.reading import said
 from integrations.registry import provider_of
 from integrations.selectors import access_of
 from referral_rocket.accounts.models import Organization
@@ -51,7 +51,7 @@ def run() -> int:
         completion = provider_of(each.access.provider).completion
         assert completion is not None
         try:
-            facts = completion.ask(each.access, json.loads(bytes(each.event.body)))
+            facts = completion.ask(each.access, said(bytes(each.event.body)))
         except ProviderError as error:
             _put_off(each, error)
             continue

@@ -7,7 +7,6 @@ event stops only itself: it is tried again with growing pauses, then marked FAIL
 privacy are carried out one by one, after the others of their claim (privacy.py).
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -33,6 +32,7 @@ from integrations.base import (
 )
 from integrations.errors import UnreadableEvent
 from integrations.models import Connection, ConnectionStatus
+from integrations.reading import said
 from integrations.services import connection_heard
 from participants.attributing import customer_seen
 from participants.models import Payment
@@ -287,7 +287,7 @@ def _read(organization: Organization, event: InboundEvent) -> _Reading:
     inbound = registry.provider_of(event.connection.provider).inbound
     assert inbound is not None
     try:
-        payload = json.loads(bytes(event.body))
+        payload = said(bytes(event.body))
         if event.event_type == LISTED:
             reading.facts = facts_of(payload)
         elif isinstance(inbound, ReadsByType):

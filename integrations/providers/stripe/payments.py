@@ -6,11 +6,11 @@ from typing import Any
 
 from integrations.base import Item, PaymentSeen, Reference, TransactionRank
 from integrations.providers.stripe.amounts import from_stripe
+from integrations.reading import own_transaction
 
 Json = Mapping[str, Any]
 
 CODE_KEY = "referral_code"
-TRANSACTION_KEY = "transaction_id"
 
 
 def of_session(session: Json, at: datetime) -> PaymentSeen:
@@ -107,7 +107,7 @@ def references(*pairs: tuple[str, Any]) -> tuple[Reference, ...]:
 
 
 def _transaction(metadata: Mapping[str, str], refs: Iterable[Reference]) -> tuple[str, int]:
-    own = _text(metadata.get(TRANSACTION_KEY))
+    own = own_transaction(metadata)
     if own:
         return own, TransactionRank.METADATA
     by_kind = {reference.kind: reference.value for reference in refs}
