@@ -136,11 +136,11 @@ class Judge:
             raise EventRefused("occurred_in_future", "It would occur more than 5 minutes from now.", "occurred_at")
         if report.amount is not None:
             _check_amount(report)
-        if self._status_at(campaign, self._moment(campaign, occurred_at)) != CampaignStatus.ACTIVE:
-            raise EventRefused(
-                NOT_ACTIVE,
-                f"The campaign was not active at {clock.rfc3339(occurred_at)}; it is {campaign.status}.",
-            )
+        status = self._status_at(campaign, self._moment(campaign, occurred_at))
+        if status != CampaignStatus.ACTIVE:
+            # As it was then: it may be active now, and say nothing of why this is refused.
+            was = f"it was {status} then" if status else "it was made after that"
+            raise EventRefused(NOT_ACTIVE, f"The campaign was not active at {clock.rfc3339(occurred_at)}: {was}.")
 
     def _moment(self, campaign: Campaign, occurred_at: datetime) -> datetime:
         """When to look at the campaign and its rules.

@@ -134,12 +134,14 @@ def test_a_campaign_that_is_not_active_takes_none(scene: Scene, status: str) -> 
     scene.api.patch(f"/campaigns/{scene.campaign['campaign_id']}", {"status": status})
     answer = scene.api.post(scene.events, scene.purchase(), expect=422)
     assert problem(answer) == ("campaign_not_active",)
+    assert answer["detail"].endswith(f": it was {status} then.")
     assert scene.api.get("/events")["data"] == []
 
 
 def test_an_event_of_before_the_campaign_is_refused(scene: Scene) -> None:
     answer = scene.api.post(scene.events, scene.purchase(occurred_at="2020-01-01T00:00:00Z"), expect=422)
     assert problem(answer) == ("campaign_not_active",)
+    assert answer["detail"] == "The campaign was not active at 2020-01-01T00:00:00Z: it was made after that."
 
 
 def test_an_event_without_money_needs_none(scene: Scene) -> None:
