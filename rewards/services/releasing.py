@@ -87,7 +87,7 @@ def _end_holding(organization: Organization, moment: datetime) -> tuple[int, int
         .filter(status=RewardStatus.EARNED, waiting_for=WaitingFor.HOLDING, releases_at__lte=moment)
         .order_by("releases_at", "pk")[:CLAIM]
     )
-    moves = [waits_no_more(reward, ready_at=reward.releases_at or moment, now=moment) for reward in rewards]
+    moves = [waits_no_more(reward, ready_at=reward.releases_at or moment) for reward in rewards]
     rewards_move(organization=organization, moves=moves, actor=ACTOR, reason="holding period over")
     return len(moves), sum(move.to == RewardStatus.PENDING for move in moves)
 

@@ -50,6 +50,16 @@ def test_it_works(organization):
     assert_books_agree(organization)
 
 
+def test_what_is_made_up_after_downtime_was_due_when_its_holding_period_ended(organization):
+    reward = held_reward(organization)
+
+    assert release(organization=organization, at=reward.releases_at + timedelta(days=3)) == 1
+
+    with tenant(organization):
+        assert Reward.objects.get().due_at == reward.releases_at
+    assert_books_agree(organization)
+
+
 def test_fulfilment_is_fixed_when_a_reward_becomes_due(organization):
     reward = held_reward(organization)
     with tenant(organization):
