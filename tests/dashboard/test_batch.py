@@ -97,6 +97,9 @@ def test_progress_is_a_fragment_that_ends_itself(campaign: Campaign, marketer: V
     running_now = marketer.get("batch_progress", batch.pk)
     assert "<html" not in text(running_now)
     assert 'hx-trigger="every 1s"' in text(running_now)
+    # The state beside the title is in another place of the page.
+    assert '<span id="batch-status" hx-swap-oob="true">' in text(running_now)
+    assert 'id="batch-status"><span' in text(marketer.get("batch", batch.pk))
     assert "HX-Refresh" not in running_now
     issuing.run(seconds=5)
     finished = marketer.get("batch_progress", batch.pk)

@@ -126,7 +126,7 @@ def batch_progress(request: Any, batch_id: UUID) -> HttpResponse:
     """The fragment that a running batch's page asks for each second; at the end it asks for the whole page."""
     shown = get_object_or_404(batches(), pk=batch_id)
     progress = _progress(shown)
-    response = render(request, "batches/progress.html", progress)
+    response = render(request, "batches/progress.html", {**progress, "polled": True})
     if not progress["moves"]:
         response["HX-Refresh"] = "true"
     return response
