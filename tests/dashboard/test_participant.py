@@ -1,6 +1,8 @@
 """A participant's page: why there is a reward or none, and what is done by hand."""
 
+import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -261,6 +263,13 @@ def test_the_balance_and_what_a_refund_left(
     (balance,) = page.context["balances"]
     assert (balance.due, balance.issued, balance.waiting, balance.to_take_back) == (0, 1200, 0, 600)
     assert "To take back" in text(page)
+    # Each figure leads to what it counts.
+    found = re.findall(r'class="figure box" href="([^"]+)"', page.content.decode())
+    due, issued, waiting, to_take_back = (marketer.client.get(unescape(url)) for url in found)
+    assert due.context["page"].rows == []
+    assert [reward.pk for reward in issued.context["page"].rows] == [rewards[0].pk]
+    assert waiting.context["page"].rows == []
+    assert [reward.amount for reward in to_take_back.context["page"].rows] == [600]
     assert "$24.95</span> left after refunds" in text(marketer.get("participant", bob.pk))
 
 

@@ -70,6 +70,8 @@ def show(request: Any, participant: Participant, *, opened: str = "", status: in
         "rewards": rewards,
         "entries": story(participant, events, rewards, _transitions(rewards)),
         "balances": _balances(participant),
+        # What the lists of rewards find this person by; nothing of an erased one.
+        "own_words": participant.customer.email or participant.customer.name or "",
         "tree": _tree(participant),
         "clicks": Click.objects.filter(participant=participant, by_bot=False).count(),
         "share_link": share_link(participant),
