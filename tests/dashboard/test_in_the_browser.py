@@ -81,3 +81,13 @@ def test_a_long_word_does_not_widen_the_page(organization: Organization, page: P
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(f"/o/acme/participants/{long_one.pk}/")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_the_drawer_takes_the_focus_and_gives_it_back(organization: Organization, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/o/acme/")
+    opener = page.get_by_role("button", name="Open the menu")
+    opener.click()
+    expect(page.locator("[data-panel] :focus")).to_have_count(1)
+    page.keyboard.press("Escape")
+    expect(opener).to_be_focused()
