@@ -246,7 +246,7 @@ def test_a_dry_run_of_incomplete_rules_says_so(organization: Organization, marke
 
     answer = marketer.post("campaign_edit", campaign.pk, **{**sent_again(page), "rules-0-amount": ""}, do="dry_run")
 
-    assert "Complete the fields that are marked, then try again." in text(answer)
+    assert "Rule 1, Amount: Enter an amount" in text(answer)
 
 
 def test_pause_and_its_undo(organization: Organization, marketer: Visitor) -> None:

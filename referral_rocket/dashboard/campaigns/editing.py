@@ -52,6 +52,15 @@ class Editor:
             return self.asked.get("currency", "")
         return self.campaign.currency if self.campaign else "USD"
 
+    def first_problem(self) -> str:
+        """What is wrong first, by the field's name: a dry run replaces only itself in the page, so nothing is marked."""
+        named = [("", self.form), *((f"Rule {number}, ", rule) for number, rule in enumerate(self.rules, start=1))]
+        for where, form in named:
+            for name, errors in form.errors.items():
+                label = f"{where}{form[name].label}" if name in form.fields else where.rstrip(", ")
+                return f"{label}: {errors[0]}" if label else str(errors[0])
+        return " ".join(self.problems)
+
     def retype(self, action: str) -> None:
         """Add a rule, or take one away; nothing is checked yet, so nothing is called wrong."""
         asked = self.asked or {}
@@ -183,7 +192,7 @@ def campaign_edit(request: Any, campaign_id: UUID) -> HttpResponse:
         return editor.show()
     found = editor.terms()
     if action == "dry_run":
-        return editor.show(trial=tried(request.organization, campaign, found, request.POST))
+        return editor.show(trial=tried(request.organization, campaign, found, request.POST, editor.first_problem()))
     return editor.show(status=422) if found is None else _save(request, campaign, editor, found)
 
 

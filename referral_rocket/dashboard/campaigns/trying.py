@@ -32,13 +32,17 @@ def tried(
     campaign: Campaign,
     typed: tuple[CampaignTerms, Sequence[RuleTerms]] | None,
     asked: Mapping[str, str],
+    problem: str,
 ) -> Trial:
-    """The campaign with what is typed, over its events of the last days that were asked for. Nothing is stored."""
+    """The campaign with what is typed, over its events of the last days that were asked for. Nothing is stored.
+
+    `problem` says what is wrong where nothing could be read from what is typed.
+    """
     days = asked.get("dry_run_days", _USUAL)
     if days not in dict(SINCE):
         days = _USUAL
     if typed is None:
-        return Trial(days, problem="Complete the fields that are marked, then try again.")
+        return Trial(days, problem=problem)
     terms, rules = typed
     as_typed = copy(campaign)
     for name in CAMPAIGN_FIELDS:
