@@ -11,6 +11,7 @@ from referral_rocket.accounts.models import Invitation, Membership, Organization
 from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.activity.models import Activity
+from referral_rocket.dashboard.settings.activity_log import what_happened
 from referral_rocket.notices.kinds import NoticeKind
 from referral_rocket.notices.services import notices_wanted
 from tests import factories
@@ -247,3 +248,15 @@ def test_what_is_kept_and_what_can_be_taken_along(admin: Visitor) -> None:
     assert admin.url("participant_export") in page
     assert admin.url("rewards_export") in page
     assert "30 days" in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("inbound.replayed_many", "Provider's events replayed"),
+        ("api_key.created", "API key created"),
+        ("participant.joined", "Participant joined"),
+    ],
+)
+def test_what_happened_is_said_in_words(kind: str, words: str) -> None:
+    assert what_happened(kind) == words

@@ -87,13 +87,12 @@ def lines_of(request: Any, activities: Sequence[Activity]) -> list[Line]:
     gone = _gone(activities)
     lines = []
     for each in activities:
-        topic, _, verb = each.kind.partition(".")
         _, icon, page_name = ABOUT.get(each.subject_type, ("", "circle", ""))
         lines.append(
             Line(
                 activity=each,
                 who=names[each.actor],
-                what=f"{topic.replace('_', ' ').capitalize()} {verb.replace('_', ' ')}",
+                what=what_happened(each.kind),
                 details=_details(each.data),
                 icon=icon,
                 href=links.to(request, page_name, each.subject_id) if page_name and each.subject_id not in gone else "",
@@ -107,6 +106,24 @@ def _gone(activities: Sequence[Activity]) -> set[UUID]:
     people = {each.subject_id for each in activities if each.subject_type == "participant"}
     there = Participant.objects.filter(pk__in=people).values_list("pk", flat=True) if people else ()
     return people - set(there)
+
+
+# Where the kind's own words would be read as something else.
+_WHAT = {
+    "backfill.queued": "Past payments asked for",
+    "backfill.ended": "Past payments gone through",
+    "event.net_changed": "Event refunded, disputed or given back",
+    "inbound.replayed": "Provider's event replayed",
+    "inbound.replayed_many": "Provider's events replayed",
+    "outcome.settled": "Unknown outcome settled",
+}
+
+
+def what_happened(kind: str) -> str:
+    topic, _, verb = kind.partition(".")
+    return _WHAT.get(kind, f"{topic.replace('_', ' ').capitalize()} {verb.replace('_', ' ')}").replace(
+        "Api key", "API key"
+    )
 
 
 # What a line says of a happening's data, in this order. Ids are left out: the line links to its thing.
