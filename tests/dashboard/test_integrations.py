@@ -207,6 +207,14 @@ def test_the_body_is_shown_escaped(admin: Visitor, connection: Connection) -> No
     assert "<script>" not in page
 
 
+def test_an_error_of_ours_is_called_one(admin: Visitor, connection: Connection) -> None:
+    inbound(connection, InboundStatus.FAILED, 1, reason="ZeroDivisionError: a bug")
+    inbound(connection, InboundStatus.FAILED, 2, attempts=0, reason="The refund is in another currency.")
+    page = text(admin.get("connection", connection.pk))
+    assert "by an error here and not at Stripe. ZeroDivisionError: a bug" in page
+    assert page.count("by an error here") == 1
+
+
 def test_a_failed_event_is_worked_on_once_more(admin: Visitor, connection: Connection) -> None:
     event = inbound(connection, InboundStatus.FAILED)
     assert said(admin.post("inbound_replay", event.pk)) == ["The event is worked on once more."]

@@ -88,6 +88,8 @@ def show(request: Any, connection: Connection, *, opened: str = "", status: int 
         "offer": replays.offer(asked, event_type, counts),
         **replays.shown(connection),
         "replayable": REPLAYABLE,
+        # With attempts on record, these were kept from being worked on by an error.
+        "broken_off": (InboundStatus.RECEIVED, InboundStatus.FAILED),
         "opened": opened,
         "credentials_form": CredentialsForm(provider=provider),
         "secret_form": SecretForm(provider=provider),
