@@ -53,6 +53,8 @@ def deductions(organization: Organization) -> list[tuple[str, int, int]]:
 def test_it_works(deduction: Reward, marketer: Visitor) -> None:
     listed = text(marketer.get("rewards", tab="deductions"))
     assert marketer.url("reward", deduction.pk) in listed
+    assert "Taken back" in listed
+    assert ">Issued<" not in listed
     page = text(marketer.get("reward", deduction.pk))
     assert "To be taken back" in page
     assert f'Takes back <a class="link-text" href="{marketer.url("reward", deduction.deducts_id)}"' in page
