@@ -9,7 +9,7 @@ from django.conf import settings
 from campaigns.services import MANUAL
 from integrations.errors import UnknownProvider
 from integrations.models import Connection
-from integrations.registry import provider_of_method
+from integrations.registry import provider_of, provider_of_method
 from rewards import methods
 from rewards.services.confirming import BY_WEBHOOK
 
@@ -26,6 +26,14 @@ def method_name(method: str | None) -> str:
         return provider_of_method(method).name
     except UnknownProvider:
         return method
+
+
+def provider_name(slug: str) -> str:
+    """The provider's own spelling of its name; one that isn't built any more is shown by its slug."""
+    try:
+        return provider_of(slug).name
+    except UnknownProvider:
+        return slug.capitalize()
 
 
 def is_sandbox(connection: Connection | None) -> bool:

@@ -14,7 +14,7 @@ from referral_rocket.accounts.models import ApiKey
 from referral_rocket.accounts.selectors import actor_names
 from referral_rocket.activity.models import Activity
 from referral_rocket.dashboard import links
-from referral_rocket.dashboard.methods import method_name
+from referral_rocket.dashboard.methods import method_name, provider_name
 from referral_rocket.dashboard.pagination import page_by_id
 from referral_rocket.dashboard.wording import wording
 
@@ -142,7 +142,7 @@ _SAID: tuple[tuple[str, Callable[[Any], str]], ...] = (
     ("restored", lambda value: f"{value} as before"),
     ("kept", lambda value: f"{value} kept"),
     ("method", method_name),
-    ("provider", lambda value: str(value).capitalize()),
+    ("provider", provider_name),
     ("fields", lambda value: ", ".join(each.replace("_", " ") for each in value)),
     ("changed", lambda value: ", ".join(each.replace("_", " ") for each in value)),
     ("scopes", ", ".join),
