@@ -114,7 +114,9 @@ def door_of(*, provider: str, connection_id: UUID) -> Door | None:
         return None
     with every_organization("connection look-up by a webhook's address"):
         connection = (
-            Connection.objects.filter(pk=connection_id, provider=provider).select_related("organization").first()
+            Connection.objects.filter(pk=connection_id, provider=provider, organization__deleted_at__isnull=True)
+            .select_related("organization")
+            .first()
         )
         if connection is None:
             return None

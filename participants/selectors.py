@@ -31,7 +31,7 @@ def shared_link(code: str) -> Participant | None:
     with every_organization("referral-code look-up"):
         return (
             Participant.objects.select_related("customer", "campaign", "organization")
-            .filter(referral_code=normalised_code(code))
+            .filter(referral_code=normalised_code(code), organization__deleted_at__isnull=True)
             .first()
         )
 

@@ -17,6 +17,14 @@ class LastOwner(AccountsError):
     """The change would leave an organization without an owner."""
 
 
+class NotAMember(AccountsError):
+    """Who is to own the organization isn't in it, or owns it already."""
+
+
+class OrganizationBusy(AccountsError):
+    """It can't be deleted while something that it owes is being issued."""
+
+
 class AlreadyMember(AccountsError):
     """The invited person is in the organization already."""
 

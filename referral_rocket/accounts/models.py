@@ -71,6 +71,8 @@ class Organization(models.Model):
     clock_offset = models.DurationField(default=timedelta)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    # From then on nobody opens it, and nothing reaches it; what is on record stays (ADR 17).
+    deleted_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

@@ -24,7 +24,7 @@ def organizations_of(user: User) -> list[Access]:
     """Every organization that the user may open, live ones by name, each followed by its test twin."""
     with every_organization("membership look-up"):
         memberships = list(
-            Membership.objects.filter(user=user)
+            Membership.objects.filter(user=user, organization__deleted_at__isnull=True)
             .select_related("organization", "organization__test_organization")
             .order_by("organization__name", "organization_id")
         )
@@ -41,7 +41,7 @@ def api_key_by_token(token: str) -> ApiKey | None:
     with every_organization("key look-up"):
         return (
             ApiKey.objects.select_related("organization")
-            .filter(key_hash=token_hash(token), revoked_at__isnull=True)
+            .filter(key_hash=token_hash(token), revoked_at__isnull=True, organization__deleted_at__isnull=True)
             .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=wall()))
             .first()
         )

@@ -5,12 +5,13 @@ import string
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.text import slugify
 
-from referral_rocket.accounts.errors import AlreadyMember, ClockRefused, InvitationNotUsable, LastOwner
+from referral_rocket.accounts.errors import AlreadyMember, ClockRefused, InvitationNotUsable, LastOwner, NotAMember
 from referral_rocket.accounts.models import ApiKey, Invitation, Membership, Mode, Organization, Scope, User
 from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.scoping import tenant
@@ -176,6 +177,37 @@ def membership_change_role(*, membership: Membership, role: str) -> None:
     _keep_an_owner(membership, leaves=role != Role.OWNER)
     membership.role = role
     membership.save(update_fields=["role"])
+
+
+@transaction.atomic
+def ownership_hand_over(*, owner: Membership, to: UUID) -> Membership:
+    """Make the membership `to` an owner's, and that of `owner` an admin's, both or neither.
+
+    Raises NotAMember, and LastOwner where `owner` is none any more.
+    """
+    held = {
+        each.pk: each
+        for each in Membership.objects.select_for_update()
+        .filter(organization=owner.organization, pk__in=[owner.pk, to])
+        .select_related("user")
+        .order_by("pk")
+    }
+    if owner.pk not in held or held[owner.pk].role != Role.OWNER:
+        raise LastOwner("Only an owner can hand the organization over.")
+    heir = held.get(to)
+    if heir is None or heir.role == Role.OWNER:
+        raise NotAMember("Choose a member who isn't an owner yet.")
+    heir.role, held[owner.pk].role = Role.OWNER, Role.ADMIN
+    Membership.objects.bulk_update(held.values(), ["role"])
+    return heir
+
+
+@transaction.atomic
+def access_end(*, organization: Organization) -> None:
+    """No key opens it and no invitation into it can be accepted any more. Inside `tenant()`."""
+    now = clock.wall()
+    ApiKey.objects.filter(revoked_at__isnull=True).update(revoked_at=now)
+    Invitation.objects.filter(accepted_at__isnull=True, revoked_at__isnull=True).update(revoked_at=now)
 
 
 @transaction.atomic

@@ -479,7 +479,7 @@ def _struck(step: int, strike: Callable[[Callable[[], Answer]], Answer]) -> Iter
         yield
 
 
-def impatient_caller(seconds: float = 0.2) -> Caller:
+def impatient_caller(seconds: float = 0.5) -> Caller:
     return Caller(connect=seconds, read=seconds, total=seconds * 3)
 
 

@@ -9,10 +9,12 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from referral_rocket.accounts.roles import Ability, may
+from referral_rocket.accounts.roles import Ability, Role, may
+from referral_rocket.accounts.selectors import members
 from referral_rocket.accounts.services import organization_update
 from referral_rocket.activity.services import Happening, record
 from referral_rocket.dashboard import links
+from referral_rocket.dashboard.overview.figures import due
 from referral_rocket.kit import clock
 
 
@@ -41,4 +43,7 @@ def organization(request: Any) -> HttpResponse:
             messages.success(request, "Saved. The test organization follows.")
             return redirect(links.to(request, "settings"))
     context = {"tab": "organization", "form": form, "live": held.live_organization}
+    if not held.is_test and may(request.role, Ability.DELETE):
+        context["heirs"] = [each for each in members(held) if each.role != Role.OWNER]
+        context["due"] = due()
     return render(request, "settings/organization.html", context, status=422 if form.is_bound else 200)

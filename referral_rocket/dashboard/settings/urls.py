@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from referral_rocket.dashboard.settings import account, activity_log, data, general, members, notifications
+from referral_rocket.dashboard.settings import account, activity_log, data, general, members, notifications, ownership
 
 settings = [
     path("settings/", general.organization, name="settings"),
+    path("settings/hand-over/", ownership.hand_over, name="hand_over"),
     path("settings/members/", members.member_list, name="members"),
     path("settings/members/invite/", members.invite, name="member_invite"),
     path("settings/members/<uuid:membership_id>/role/", members.change_role, name="member_role"),
