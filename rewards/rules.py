@@ -17,6 +17,7 @@ from dateutil.relativedelta import relativedelta
 
 from campaigns import conditions
 from campaigns.models import Beneficiary, Campaign, OncePer, RewardRule, RuleType
+from campaigns.terms import percent
 from referral_rocket.kit.money import format_money, rate_of
 
 REWARDED = "REWARDED"
@@ -236,7 +237,7 @@ def _check_window(
         if occurrence.occurred_at > first + relativedelta(months=rule.commission_months):
             raise _No(
                 "outside_attribution_window",
-                f"Commission runs for {rule.commission_months} months from the first rewarded payment on {first:%Y-%m-%d}.",
+                f"Commission runs for {rule.commission_months} months from the first rewarded payment on {_day(first)}.",
             )
         return
     start = person.attributed_at
@@ -244,8 +245,12 @@ def _check_window(
     if occurrence.occurred_at > start + timedelta(days=campaign.attribution_window_days):
         raise _No(
             "outside_attribution_window",
-            f"It happened more than {campaign.attribution_window_days} days after the referral on {start:%Y-%m-%d}.",
+            f"It happened more than {campaign.attribution_window_days} days after the referral on {_day(start)}.",
         )
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
 
 
 def _check_purchase(
@@ -334,7 +339,7 @@ def _base_in_words(campaign: Campaign, occurrence: Occurrence, rate: Decimal) ->
     if occurrence.discount and not campaign.base_discounts:
         parts.append(f"with {money(occurrence.discount)} of discounts added back")
     itemised = f" ({', '.join(parts)})" if len(parts) > 1 else ""
-    return f" The rate of {(rate * 100).normalize():f}% is of {money(commission_base(campaign, occurrence))}{itemised}."
+    return f" The rate of {percent(rate)} is of {money(commission_base(campaign, occurrence))}{itemised}."
 
 
 def commission_base(campaign: Campaign, occurrence: Occurrence) -> int:

@@ -1,6 +1,6 @@
 """What one rule makes of one event: every decision code and every field of a rule. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -192,8 +192,8 @@ def test_half_a_cent_is_no_reward():
 @pytest.mark.parametrize(
     ("currency", "amount", "message"),
     [
-        ("JPY", 12000, "Earns ¥1,200. The rate of 10% is of ¥12,000."),
-        ("KWD", 12000, "Earns KWD1.200. The rate of 10% is of KWD12.000."),
+        ("JPY", 12000, "Earns ¥1,200. The rate of 10 % is of ¥12,000."),
+        ("KWD", 12000, "Earns KWD1.200. The rate of 10 % is of KWD12.000."),
     ],
 )
 def test_currencies_with_no_and_three_digits(currency, amount, message):
@@ -222,12 +222,12 @@ def test_what_a_rate_is_taken_of(choice, base):
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
-        ({}, "Earns $9.60. The rate of 10% is of $96.00 ($120.00 paid, less $19.00 tax, less $5.00 shipping)."),
+        ({}, "Earns $9.60. The rate of 10 % is of $96.00 ($120.00 paid, less $19.00 tax, less $5.00 shipping)."),
         (
             {"base_tax": True, "base_shipping": True, "base_discounts": False},
-            "Earns $12.80. The rate of 10% is of $128.00 ($120.00 paid, with $8.00 of discounts added back).",
+            "Earns $12.80. The rate of 10 % is of $128.00 ($120.00 paid, with $8.00 of discounts added back).",
         ),
-        ({"base_tax": True, "base_shipping": True}, "Earns $12.00. The rate of 10% is of $120.00."),
+        ({"base_tax": True, "base_shipping": True}, "Earns $12.00. The rate of 10 % is of $120.00."),
     ],
 )
 def test_what_a_rate_was_taken_of_is_said_item_by_item(choice, words):
@@ -271,7 +271,7 @@ def test_max_amount_per_month_gives_what_is_left_and_begins_anew():
         ("cap_reached", 0, None),
         ("rewarded", 1200, None),
     ]
-    assert verdicts[1].message == "Earns $8.00: what was left under the monthly cap. The rate of 10% is of $120.00."
+    assert verdicts[1].message == "Earns $8.00: what was left under the monthly cap. The rate of 10 % is of $120.00."
 
 
 def test_a_budget_is_cut_and_then_exhausted():
@@ -354,6 +354,13 @@ def test_the_attribution_window_ends_to_the_moment(after, code):
     person = a_person(attributed_at=AT - after)
 
     assert codes(judge(a_rule(), person=person)) == [code]
+
+
+def test_a_day_is_told_as_people_write_it():
+    started = datetime(2026, 3, 5, tzinfo=UTC)
+    (verdict,) = judge(a_rule(), person=a_person(attributed_at=started), occurrence=a_purchase(occurred_at=AT))
+
+    assert verdict.message == "It happened more than 60 days after the referral on 5 March 2026."
 
 
 def test_the_window_is_for_referral_rules_only():
