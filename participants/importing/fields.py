@@ -62,7 +62,7 @@ CODE = Field(
     "Referral code or link",
     "Kept, so that old codes go on working. Without it everybody gets a new one.",
     (
-        "referral code", "referralcode", "ref id", "refid", "default ref id", "referral id", "affiliate code", "token",
+        "referral code", "referralcode", "ref code", "refcode", "ref id", "refid", "default ref id", "referral id", "affiliate code", "token",
         "link token", "tracking parameter", "referral link", "referral url", "share url", "shareurl", "unique link",
         "personal url", "purl", "affiliate link", "partner link", "link", "url", "code",
     ),

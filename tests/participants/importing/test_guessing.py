@@ -67,6 +67,11 @@ def test_names_are_looked_for_in_their_one_form():
         assert list(field.names) == [name.lower().replace("-", " ").strip() for name in field.names], field.name
 
 
+@pytest.mark.parametrize("column", ["Ref Code", "ref_code", "RefCode", "Referral Code"])
+def test_a_column_of_codes(column):
+    assert guessed_mapping(["Email", column])["code"] == 1
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
