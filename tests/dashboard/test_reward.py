@@ -113,6 +113,14 @@ def test_reject(organization: Organization, marketer: Visitor) -> None:
     assert stored(reward).status == RewardStatus.CANCELED
 
 
+def test_only_who_may_decide_is_asked_to(organization: Organization, marketer: Visitor) -> None:
+    (reward,) = factories.due_rewards(factories.campaign(organization, review_above=100), 1)
+    assert "Approve or reject it." in text(marketer.get("reward", reward.pk))
+    page = text(member(organization, Role.VIEWER).get("reward", reward.pk))
+    assert "It is above what the campaign lets through by itself." in page
+    assert "Approve or reject it." not in page
+
+
 def test_review_that_is_over_is_said(campaign: Campaign, marketer: Visitor) -> None:
     (reward,) = factories.due_rewards(campaign, 1)
     answer = marketer.client.post(marketer.url("reward_approve", reward.pk), follow=True)
