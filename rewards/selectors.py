@@ -252,6 +252,11 @@ def status_counts() -> dict[str, int]:
     return dict(RewardTotals.objects.values_list("status").annotate(Sum("count")))
 
 
+def reward_currencies() -> list[str]:
+    """The currencies that there are rewards in, from the totals. One small query."""
+    return sorted(RewardTotals.objects.values_list("currency", flat=True).distinct())
+
+
 def campaign_totals(campaign_ids: Iterable[UUID]) -> dict[UUID, dict[str, list[tuple[str, int, int]]]]:
     """For each campaign and status the (currency, number, sum) of its rewards, from the totals. One query."""
     found: dict[UUID, dict[str, list[tuple[str, int, int]]]] = {pk: defaultdict(list) for pk in campaign_ids}

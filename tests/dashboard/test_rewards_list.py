@@ -190,3 +190,14 @@ def test_a_viewer_decides_nothing(organization: Organization, viewer: Visitor, i
     assert viewer.post("rewards_review", selected=ids, decision="approve").status_code == 403
     assert "reject-many" not in text(viewer.get("rewards", tab="review"))
     assert {status for status, _ in states(in_review)} == {"EARNED"}
+
+
+def test_currencies_can_be_chosen_where_there_are_several(
+    organization: Organization, campaign: Campaign, viewer: Visitor
+) -> None:
+    factories.due_rewards(campaign, 1)
+    assert 'name="currency"' not in text(viewer.get("rewards", tab="all"))
+    (in_euro,) = factories.due_rewards(factories.campaign(organization, currency="EUR"), 1)
+    page = text(viewer.get("rewards", tab="all", currency="EUR"))
+    assert '<option value="EUR" selected>EUR</option>' in page
+    assert shown(viewer, tab="all", currency="EUR") == [in_euro.pk]

@@ -21,7 +21,14 @@ from referral_rocket.dashboard.pagination import page_by_id
 from referral_rocket.kit.clock import rfc3339
 from referral_rocket.kit.money import plain
 from rewards.models import Decision, Reward
-from rewards.selectors import RewardFilter, campaigns_due, rewards_matching, status_counts, waiting_counts
+from rewards.selectors import (
+    RewardFilter,
+    campaigns_due,
+    reward_currencies,
+    rewards_matching,
+    status_counts,
+    waiting_counts,
+)
 from rewards.services.automatic import ahead_of
 from rewards.services.reviewing import rewards_approve, rewards_reject
 from rewards.states import RewardStatus, RewardType, WaitingFor
@@ -64,6 +71,7 @@ def rewards_list(request: Any) -> HttpResponse:
         "page": page,
         "statuses": RewardStatus.choices,
         "types": RewardType.choices,
+        "currencies": [(currency, currency) for currency in reward_currencies()],
         "waits": [choice for choice in WaitingFor.choices if choice[0] != WaitingFor.REVIEW],
         "campaigns": list(Campaign.objects.order_by("name").values_list("pk", "name")),
     }
