@@ -16,7 +16,7 @@ from integrations.models import Connection
 from integrations.selectors import connection_for_method
 from rewards.due import DueFilter, free_rewards
 from rewards.errors import ConnectionRequired, InvalidReward, UnknownRewards
-from rewards.models import Claim, Reward
+from rewards.models import BatchItem, Claim, Reward
 from rewards.services.netting import netted_sums
 from rewards.states import RewardStatus, WaitingFor
 
@@ -68,7 +68,7 @@ class Plan:
 
     `totals` are (currency, number, amount) of what would be issued, `netted` how much of it deductions would settle, by
     currency: that much isn't sent. `waiting` and `by_method` count, of what would be issued, what couldn't be sent
-    before and which way was meant for it.
+    with this connection before and which way was meant for it.
     """
 
     number: int
@@ -88,15 +88,17 @@ def batch_plan(*, method: str, selection: Selection, connection_id: UUID | None 
     """Six queries at most, however many rewards. Raises UnknownRewards, ConnectionRequired, InvalidReward."""
     connection_of(method, connection_id)
     found = selected(selection)
+    unknown_there = Q(waiting_for=WaitingFor.RECIPIENT)
+    if connection_id is not None:
+        # Another provider may well know the person.
+        unknown_there &= Q(Exists(BatchItem.objects.filter(reward=OuterRef("pk"), connection=connection_id)))
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     problems: dict[str, int] = defaultdict(int)
     by_method: dict[str, int] = defaultdict(int)
     waiting = 0
     for group in (
         found.values("obstacle", "currency", "fulfilment_method")  # type: ignore[misc]
-        .annotate(
-            number=Count("pk"), total=Sum("amount"), waiting=Count("pk", filter=Q(waiting_for=WaitingFor.RECIPIENT))
-        )
+        .annotate(number=Count("pk"), total=Sum("amount"), waiting=Count("pk", filter=unknown_there))
         .order_by("obstacle", "currency", "fulfilment_method")
     ):
         if group["obstacle"]:

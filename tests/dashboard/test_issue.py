@@ -7,12 +7,14 @@ from uuid import uuid4
 import pytest
 
 from campaigns.models import Campaign
+from integrations.models import Connection
 from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.scoping import tenant
+from referral_rocket.kit import clock
 from rewards.models import BatchItem, Claim, Reward, RewardBatch
 from rewards.services import issuing
-from rewards.states import ItemOutcome, RewardStatus
+from rewards.states import ItemOutcome, RewardStatus, WaitingFor
 from tests import factories
 from tests.concurrency import at_once
 from tests.dashboard.visitor import Visitor, member, stranger, text
@@ -237,3 +239,21 @@ def test_queries_do_not_grow(campaign: Campaign, marketer: Visitor) -> None:
     before = marketer.queries("issue", campaign=campaign.pk, everything="1", choice="MANUAL")
     factories.due_rewards(campaign, 7)
     assert marketer.queries("issue", campaign=campaign.pk, everything="1", choice="MANUAL") == before
+
+
+def test_only_the_provider_that_did_not_find_somebody_is_warned_about(
+    organization: Organization, campaign: Campaign, marketer: Visitor
+) -> None:
+    asked, other = factories.connection(organization), factories.connection(organization)
+    (reward,) = factories.due_rewards(campaign, 1)
+    factories.batch(organization, [reward], method="STRIPE_CREDIT", connection_id=asked.pk)
+    with tenant(organization):
+        Reward.objects.update(waiting_for=WaitingFor.RECIPIENT)
+        BatchItem.objects.update(outcome=ItemOutcome.WAITING, connection=asked)
+        Claim.objects.update(closed_at=clock.wall())
+
+    def preview(connection: Connection) -> str:
+        return text(marketer.get("issue", reward=reward.pk, choice=f"STRIPE_CREDIT:{connection.pk}"))
+
+    assert "couldn&#x27;t be sent before" in preview(asked)
+    assert "couldn&#x27;t be sent before" not in preview(other)
