@@ -48,6 +48,8 @@ function refresh(root) {
   const beyond = Boolean(everything?.value);
   const count = bar.querySelector("[data-selection-count]");
   count.textContent = beyond ? bar.dataset.allCount : String(countOf(chosen));
+  const noun = bar.querySelector("[data-selection-one]");
+  if (noun) noun.textContent = count.textContent === "1" ? noun.dataset.selectionOne : noun.dataset.selectionMany;
   const sum = bar.querySelector("[data-selection-sum]");
   sum.textContent = beyond ? bar.dataset.allSum : totals(chosen);
   const offer = bar.querySelector("[data-selection-offer]");
