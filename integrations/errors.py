@@ -144,6 +144,11 @@ def error_of_failure(
     )
 
 
+def as_sentence(said: str) -> str:
+    """A provider's own words with a full stop, since ours follow."""
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
 def error_of_status(
     status: int,
     headers: Mapping[str, str],
@@ -157,7 +162,7 @@ def error_of_status(
 
     Also serves for a success that can't be read: pass its 2xx or 3xx status.
     """
-    words = f" {provider} says: {said}" if said else ""
+    words = f" {provider} says: {as_sentence(said)}" if said else ""
     if status == 429:
         return ProviderRetryable(
             f"{provider} asks to be called less often. It is tried again by itself.",

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from integrations.base import Access, AccountCheck, IssueOrder, IssueOutcome, IssueResult, TakeBack
-from integrations.errors import OutcomeUnknown, ProviderError, ProviderRejected, ProviderRetryable
+from integrations.errors import OutcomeUnknown, ProviderError, ProviderRejected, ProviderRetryable, as_sentence
 from integrations.providers.paypal import batches, words
 from integrations.providers.paypal.amounts import CURRENCIES, NotPayable
 from integrations.providers.paypal.client import BadItems, PayPal
@@ -243,7 +243,7 @@ def _result(talk: PayPal, item: Json) -> IssueResult:
         sent=True,
         provider_reference=item_id,
         code=code_of(meaning, str(error.get("name") or "")),
-        message=f"{meaning.message} PayPal says: {said}" if said else meaning.message,
+        message=f"{meaning.message} PayPal says: {as_sentence(said)}" if said else meaning.message,
         exchanges=tuple(talk.exchanges),
     )
 

@@ -16,6 +16,7 @@ from integrations.errors import (
     OutcomeUnknown,
     ProviderError,
     ProviderRejected,
+    as_sentence,
     error_of_status,
 )
 from integrations.providers.paypal import words
@@ -125,7 +126,9 @@ class PayPal(Conversation):
             return ConnectionNeedsAttention(words.NOT_ALLOWED, exchanges=self.exchanges)
         places = {place: field for detail in _details(said) for place, field in _places(detail)}
         if 400 <= said.status < 500 and places:
-            return BadItems(f"PayPal refused this. PayPal says: {self.words(said)}", places, self.exchanges)
+            return BadItems(
+                f"PayPal refused this. PayPal says: {as_sentence(self.words(said))}", places, self.exchanges
+            )
         return None
 
 

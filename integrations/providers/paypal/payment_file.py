@@ -9,7 +9,7 @@ it stands, and its state by the column's name, else by the one cell that is a wo
 from collections.abc import Mapping, Sequence
 
 from integrations.base import FileRow, IssueOutcome, IssueResult, UnknownLine
-from integrations.errors import ProviderError, ProviderRejected, UnreadableFile
+from integrations.errors import ProviderError, ProviderRejected, UnreadableFile, as_sentence
 from integrations.payment_files import Line, harmless, is_dangerous, read_table, written
 from integrations.providers.paypal import words
 from integrations.providers.paypal.amounts import CURRENCIES, NotPayable, to_paypal
@@ -111,7 +111,7 @@ def _meaning(line: Line) -> Meaning | None:
 
 def _result(line: Line, meaning: Meaning) -> IssueResult:
     reason = line.first(*_REASON_NAMES)
-    said = f" PayPal says: {reason}" if reason and meaning.outcome == IssueOutcome.RETURNED else ""
+    said = f" PayPal says: {as_sentence(reason)}" if reason and meaning.outcome == IssueOutcome.RETURNED else ""
     return IssueResult(
         meaning.outcome,
         sent=True,

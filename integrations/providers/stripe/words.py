@@ -1,5 +1,7 @@
 """What the product says about Stripe: names, sentences for a no, and what to do about each."""
 
+from integrations.errors import as_sentence
+
 NAME = "Stripe"
 PURPOSE = "Sees payments by webhook; issues rewards as account credit, as coupons or as a lower price for some months."
 STRIPE_CREDIT_LABEL = "Send rewards with Stripe"
@@ -113,7 +115,7 @@ def on_invoices(months: int) -> str:
 
 
 def refused(said: str) -> str:
-    return f"Stripe refused this. Stripe says: {said}" if said else "Stripe refused this."
+    return f"Stripe refused this. Stripe says: {as_sentence(said)}" if said else "Stripe refused this."
 
 
 # Taking back -----------------------------------------------------------------------------------------------------

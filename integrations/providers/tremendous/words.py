@@ -61,7 +61,7 @@ REVIEW = "Tremendous is looking at the order. It goes on by itself."
 SETTLEMENT = "Tremendous waits for the money to arrive. It goes on by itself."
 OPEN = "Tremendous has taken the order and hasn't worked on it yet. It goes on by itself."
 CANCELED = "The order was canceled in Tremendous."
-FAILED = "Tremendous couldn't carry out the order, mostly for lack of funds."
+FAILED = "Tremendous couldn't carry out the order, mostly for lack of funds. Add funds in Tremendous, then try again."
 ENDED = "Tremendous has ended this order without sending it. It is being looked up."
 
 LISTED = "All orders made for rewards are listed, known by their external id."

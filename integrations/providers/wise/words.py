@@ -1,5 +1,7 @@
 """What the product says about Wise: names, sentences for a no, and what to do about each."""
 
+from integrations.errors import as_sentence
+
 NAME = "Wise"
 PURPOSE = "Pays rewards out to bank accounts in many countries, from your Wise balance."
 LABEL = "Send rewards with Wise"
@@ -55,7 +57,7 @@ UNLISTED = "A transfer whose reference was changed at Wise isn't recognised."
 
 
 def said(sentence: str, wise: str) -> str:
-    return f"{sentence} Wise says: {wise}" if wise else sentence
+    return f"{sentence} Wise says: {as_sentence(wise)}" if wise else sentence
 
 
 def approval(group_key: str) -> str:

@@ -41,10 +41,8 @@ _STEPS = {
     ),
     "no_subscription": NextStep(credit=True, by_hand=True, participant=True),
     "product_unavailable": NextStep(retry=True, by_hand=True, participant=True, ask=True),
-    "insufficient_funds": NextStep("Add funds at the provider, and try again.", retry=True, by_hand=True),
-    "connection_revoked": NextStep(
-        "Mend the connection under Integrations, and try again.", retry=True, by_hand=True, integrations=True
-    ),
+    "insufficient_funds": NextStep(retry=True, by_hand=True),
+    "connection_revoked": NextStep(retry=True, by_hand=True, integrations=True),
     "canceled": NextStep("It is still due: issue it whenever you like.", retry=True, by_hand=True),
     "being_issued": NextStep("Its page shows which batch has it and how that ends."),
     "not_due": NextStep("Nothing needs to be done."),
@@ -57,6 +55,7 @@ _UNKNOWN = NextStep(
     settle=True,
 )
 _GOES_ON = NextStep("It goes on by itself when what it waits for has happened.")
+_TOLD_BY_FILE = NextStep("Upload a later result file above: it tells how this ended.")
 _QUEUED = NextStep("It is queued: tried again each day, and once the customer has paid.", queued=True, credit=True)
 # By what the reward is now; anything else is no longer owed.
 _SINCE = {
@@ -74,10 +73,10 @@ def shown_outcome(item: BatchItem) -> str:
     return item.outcome
 
 
-def next_step(item: BatchItem, *, queued: bool = False) -> NextStep:
+def next_step(item: BatchItem, *, queued: bool = False, by_file: bool = False) -> NextStep:
     """What can be done about an item now, as its reward stands. `item.free`: nobody is issuing the reward.
 
-    `queued`: it waits until an earlier discount is used up.
+    `queued`: it waits until an earlier discount is used up; `by_file`: nobody but a result file tells of it.
     """
     if item.outcome == ItemOutcome.UNKNOWN:
         return _UNKNOWN
@@ -87,7 +86,9 @@ def next_step(item: BatchItem, *, queued: bool = False) -> NextStep:
     if not owed:
         return _SINCE.get(RewardStatus(item.reward.status), _CLOSED_SINCE)
     if not item.free:  # type: ignore[attr-defined]
-        return _GOES_ON if item.outcome == ItemOutcome.WAITING else _STEPS["being_issued"]
+        if item.outcome == ItemOutcome.WAITING:
+            return _TOLD_BY_FILE if by_file else _GOES_ON
+        return _STEPS["being_issued"]
     if queued:
         return _QUEUED
     return _OTHERWISE if item.code in ("being_issued", "not_due") else _STEPS.get(item.code, _OTHERWISE)
