@@ -58,7 +58,7 @@ def conclude(answered: Answered, now: datetime) -> Conclusion:
         # A code with a success is for a person: it was issued, and its delivery failed, say.
         return Conclusion(ItemOutcome.SUCCEEDED, AttemptOutcome.SUCCEEDED, answer.code or "", answer.message)
     if isinstance(answer, IssueResult) and answer.outcome == IssueOutcome.RETURNED:
-        return _returned(answer)
+        return _returned(item, answer)
     if item.outcome == ItemOutcome.SUCCEEDED:
         return _stays_issued(answered, now)
     if isinstance(answer, IssueResult):
@@ -77,8 +77,9 @@ def _of_error(answered: Answered, answer: ProviderError, now: datetime) -> Concl
     return Conclusion(ItemOutcome.FAILED, AttemptOutcome.REJECTED, answer.code, answer.message)
 
 
-def _returned(answer: IssueResult) -> Conclusion:
-    message = f"The money came back. {answer.message}".strip()
+def _returned(item: BatchItem, answer: IssueResult) -> Conclusion:
+    # What a provider refuses right away had never left.
+    message = answer.message if item.outcome == ItemOutcome.QUEUED else f"The money came back. {answer.message}".strip()
     return Conclusion(
         ItemOutcome.FAILED,
         AttemptOutcome.RETURNED,

@@ -1,9 +1,10 @@
 """A batch's page: progress while it runs, then who was rewarded and who wasn't, and what to do about it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from campaigns.models import Campaign
 from integrations.models import Connection
@@ -235,3 +236,55 @@ def test_queries_do_not_grow(campaign: Campaign, marketer: Visitor) -> None:
     factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
     issuing.run(seconds=5)
     assert (marketer.queries("batch", larger.pk), marketer.queries("batches")) == before
+
+
+def test_a_file_of_a_finished_batch_still_takes_results(campaign: Campaign, marketer: Visitor) -> None:
+    paid, unclaimed, failed = factories.due_rewards(campaign, 3)
+    batch = factories.batch(campaign.organization, [paid, unclaimed, failed], method="PAYPAL_FILE")
+    keys = downloaded(marketer, batch)
+    states = dict(zip(keys, ("Completed", "Unclaimed", "Failed"), strict=True))
+    upload(marketer, batch, states)
+
+    page = text(marketer.get("batch", batch.pk))
+    assert "Download it again" not in page
+    assert "Upload a later result file above" in page
+    # Nothing of it had been sent, so nothing came back.
+    assert "The money came back" not in page
+    assert f"{marketer.url('issue')}?reward={failed.pk}&amp;choice=PAYPAL_FILE" in page
+
+    upload(marketer, batch, {keys[1]: "Completed"})
+    page = text(marketer.get("batch", batch.pk))
+    assert "The file told of 1 reward." in page
+    assert "Upload a later result file above" not in page
+    with tenant(campaign.organization):
+        unclaimed.refresh_from_db()
+    assert unclaimed.status == RewardStatus.AVAILABLE
+
+
+def test_a_line_of_a_result_file_that_is_left_out_says_why(campaign: Campaign, marketer: Visitor) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 2), method="PAYPAL_FILE")
+    one, other = downloaded(marketer, batch)
+    upload(marketer, batch, {one: "Completed", other: "Wobbly"})
+
+    page = text(marketer.get("batch", batch.pk))
+    assert "Line 3 was left out: it is of no reward in this batch, or its status isn&#x27;t known here" in page
+
+
+def downloaded(marketer: Visitor, batch: RewardBatch) -> list[str]:
+    """What names each reward in the batch's PayPal file."""
+    lines = marketer.post("batch_file", batch.pk).content.decode().splitlines()
+    return [line.split(",")[3] for line in lines]
+
+
+def upload(marketer: Visitor, batch: RewardBatch, states: Mapping[str, str]) -> None:
+    lines = ["Customer ID,Status", *(f"{key},{state}" for key, state in states.items())]
+    results = SimpleUploadedFile("results.csv", "\n".join(lines).encode())
+    marketer.post("batch_results", batch.pk, results=results)
+
+
+def test_who_approved_it_is_shown(organization: Organization, marketer: Visitor) -> None:
+    campaign = factories.campaign(organization, auto_issue_approve_above=1000)
+    batch = factories.batch(organization, factories.due_rewards(campaign, 1), person=factories.user().pk)
+    assert "approved by" not in text(marketer.get("batch", batch.pk))
+    marketer.post("batch_approve", batch.pk)
+    assert f"approved by {marketer.user}" in text(marketer.get("batch", batch.pk))

@@ -80,9 +80,11 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
     queued = queued_among([item.reward_id for item in not_rewarded.rows])
     asked = last_asked([item.reward.customer_id for item in not_rewarded.rows])
     progress = _progress(shown)
+    names = actor_names(filter(None, (shown.actor, shown.approved_by)))
     context = {
         **progress,
-        "actor": actor_names([shown.actor])[shown.actor],
+        "actor": names[shown.actor],
+        "approver": names.get(shown.approved_by, ""),
         "rewarded": rewarded,
         "undelivered": list(
             items_of(shown, [ItemOutcome.SUCCEEDED]).exclude(code="").order_by("pk")[:MOST_UNDELIVERED]
@@ -92,7 +94,7 @@ def batch(request: Any, batch_id: UUID) -> HttpResponse:
             (
                 item,
                 shown_outcome(item),
-                next_step(item, queued=item.reward_id in queued),
+                next_step(item, queued=item.reward_id in queued, by_file=progress["by_file"]),
                 asked.get(item.reward.customer_id),
             )
             for item in not_rewarded.rows
@@ -197,13 +199,16 @@ def batch_upload(request: Any, batch_id: UUID) -> HttpResponse:
     except (BatchHasNoFile, BatchNotReady, InvalidResults) as error:
         messages.error(request, error.message)
         return redirect(to(request, "batch", shown.pk))
-    messages.success(request, f"The file told of {results.told} rewards.")
+    messages.success(request, f"The file told of {results.told} reward{'' if results.told == 1 else 's'}.")
     for contradiction in results.contradictions[:LISTED]:
         messages.error(request, contradiction)
     for line in results.unknown[:LISTED]:
-        messages.warning(request, f"Line {line.number} is of no reward in this batch: {line.shown}")
+        messages.warning(
+            request,
+            f"Line {line.number} was left out: it is of no reward in this batch, or its status isn't known here: {line.shown}",
+        )
     if len(results.unknown) > LISTED:
-        messages.warning(request, f"So are {len(results.unknown) - LISTED} more lines.")
+        messages.warning(request, f"So were {len(results.unknown) - LISTED} more lines.")
     return redirect(to(request, "batch", shown.pk))
 
 
@@ -221,6 +226,8 @@ def _progress(shown: RewardBatch) -> dict[str, Any]:
         "running": running,
         "awaits": shown.status == BatchStatus.AWAITING_APPROVAL,
         "by_file": by_file,
+        # What a file paid may come back long after: its results are taken until the batch is canceled.
+        "takes_results": running or (shown.status != BatchStatus.CANCELED and shown.file_at is not None),
         "done": counts["total"] - counts["queued"],
         "no_count": counts["failed"] + counts["unknown"] + counts["waiting"],
         "method": method_name(shown.method),
@@ -234,9 +241,13 @@ def _with_netted(sums: Sequence[tuple[str, int, int]], netted: Mapping[str, int]
 def _again(shown: RewardBatch, method: str = "") -> str:
     """The key under which the Issue Reward menu offers the batch's own way again, or another of its connection's.
 
-    Empty where it doesn't, and where the other way is the batch's own.
+    Empty where it doesn't, where the other way is the batch's own, and by hand, which every reward's line offers anyway.
     """
     if method == shown.method:
         return ""
-    key = f"{method or shown.method}:{shown.connection_id}"
+    if shown.method == MANUAL:
+        return ""
+    wanted = method or shown.method
+    # A file has no connection.
+    key = f"{wanted}:{shown.connection_id}" if shown.connection_id else wanted
     return next((line.key for line in menu() if line.key == key), "")
