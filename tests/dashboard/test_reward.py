@@ -43,7 +43,7 @@ def test_it_works(campaign: Campaign, marketer: Visitor) -> None:
     issuing.run(seconds=5)
     page = text(marketer.get("reward", reward.pk))
     customer = stored(reward).customer
-    steps = [f"came through {customer}", "joined the campaign", ": purchase", "Decided", ">Due<", "Issued with By hand"]
+    steps = [f"came through {customer}", "joined the campaign", ": purchase", "Decided", ">Due<", "Issued by hand"]
     places = [page.index(step) for step in steps]
     assert places == sorted(places)
     assert marketer.url("batch", batch.pk) in page

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from campaigns.services import MANUAL
 from participants.models import Participant, QualifyingEvent
 from referral_rocket.dashboard.methods import method_name
 from referral_rocket.dashboard.wording import wording
@@ -12,11 +13,11 @@ from rewards.services.settling import BY_HAND
 from rewards.states import ItemOutcome, RewardStatus
 
 _ITEM_ICONS = {
-    ItemOutcome.QUEUED: ("clock", "info", "Being issued with {}"),
-    ItemOutcome.SUCCEEDED: ("circle-check", "success", "Issued with {}"),
-    ItemOutcome.FAILED: ("circle-x", "error", "Not issued with {}"),
-    ItemOutcome.UNKNOWN: ("circle-help", "warning", "Sent with {}, outcome unknown"),
-    ItemOutcome.WAITING: ("hourglass", "violet", "Waiting with {}"),
+    ItemOutcome.QUEUED: ("clock", "info", "Being issued {}"),
+    ItemOutcome.SUCCEEDED: ("circle-check", "success", "Issued {}"),
+    ItemOutcome.FAILED: ("circle-x", "error", "Not issued {}"),
+    ItemOutcome.UNKNOWN: ("circle-help", "warning", "Sent {}, outcome unknown"),
+    ItemOutcome.WAITING: ("hourglass", "violet", "Waiting {}"),
 }
 
 
@@ -93,11 +94,13 @@ def _step(transition: RewardTransition, actors: Mapping[str, str]) -> Chapter:
     )
 
 
+def _way(method: str) -> str:
+    return "by hand" if method == MANUAL else f"with {method_name(method)}"
+
+
 def _item(item: BatchItem) -> Chapter:
     # What waits for nothing that happens by itself has no claim any more: it was simply not issued.
     waits = item.outcome == ItemOutcome.WAITING and item.claim is not None and item.claim.closed_at is None
     outcome = ItemOutcome.FAILED if item.outcome == ItemOutcome.WAITING and not waits else ItemOutcome(item.outcome)
     icon, tone, title = _ITEM_ICONS[outcome]
-    return Chapter(
-        item.updated_at, icon, tone, title.format(method_name(item.batch.method)), item.message, item.batch_id
-    )
+    return Chapter(item.updated_at, icon, tone, title.format(_way(item.batch.method)), item.message, item.batch_id)
