@@ -21,6 +21,10 @@ def storable(text: T) -> T:
     return text if text is None else text.replace("\0", "\ufffd")
 
 
+# How each message of a ProviderRetryable ends.
+TRIED_AGAIN = "It is tried again by itself."
+
+
 class ProviderError(Exception):
     """`code` is one of the codes of api.md; `exchanges` is what was said, for the attempt's row."""
 
@@ -138,7 +142,7 @@ def error_of_failure(
             exchanges=exchanges,
         )
     return ProviderRetryable(
-        f"{provider} can't be reached ({failure.reason}). It is tried again by itself.",
+        f"{provider} can't be reached ({failure.reason}). {TRIED_AGAIN}",
         sent=not isinstance(failure, NotSent),
         exchanges=exchanges,
     )
@@ -165,7 +169,7 @@ def error_of_status(
     words = f" {provider} says: {as_sentence(said)}" if said else ""
     if status == 429:
         return ProviderRetryable(
-            f"{provider} asks to be called less often. It is tried again by itself.",
+            f"{provider} asks to be called less often. {TRIED_AGAIN}",
             code="rate_limited",
             retry_after=retry_after_seconds(headers),
             sent=True,
@@ -184,7 +188,7 @@ def error_of_status(
             exchanges=exchanges,
         )
     return ProviderRetryable(
-        f"{provider} has an error ({status}). It is tried again by itself.",
+        f"{provider} has an error ({status}). {TRIED_AGAIN}",
         retry_after=retry_after_seconds(headers),
         sent=True,
         exchanges=exchanges,

@@ -168,6 +168,18 @@ def reasons_for_no(batch: RewardBatch) -> list[tuple[str, str, str, int, int]]:
     return list(rows)
 
 
+def held_up(batch: RewardBatch) -> list[tuple[str, int]]:
+    """(message, number) of what a batch tries again or looks up, the most frequent first. One query."""
+    rows = (
+        BatchItem.objects.filter(batch=batch, outcome=ItemOutcome.QUEUED)
+        .exclude(message="")
+        .values_list("message")
+        .annotate(number=Count("id"))
+        .order_by("-number", "message")
+    )
+    return list(rows)
+
+
 def issued_sums(batch: RewardBatch, outcomes: Sequence[str]) -> list[tuple[str, int, int]]:
     """(currency, number, amount) of a batch's items with these outcomes. One query."""
     rows = (

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from integrations.base import IssueOutcome, IssueResult
-from integrations.errors import OutcomeUnknown, ProviderError, ProviderRetryable
+from integrations.errors import TRIED_AGAIN, OutcomeUnknown, ProviderError, ProviderRetryable
 from rewards.models import BatchItem, IssueAttempt
 from rewards.states import AttemptOutcome, ItemOutcome
 
@@ -158,11 +158,14 @@ def _in_doubt(answered: Answered, answer: ProviderError, now: datetime) -> Concl
 
 def _again(answered: Answered, answer: ProviderError, now: datetime) -> Conclusion:
     retry_at = _retry_at(answered.item, answer, now)
+    message = answer.message
+    if retry_at is None:
+        message = f"{message.removesuffix(TRIED_AGAIN)}It was tried {answered.item.tries + 1} times in vain."
     return Conclusion(
         ItemOutcome.FAILED if retry_at is None else ItemOutcome.QUEUED,
         AttemptOutcome.RETRYABLE,
         answer.code,
-        answer.message,
+        message,
         keeps_claim=retry_at is not None,
         next_at=retry_at,
     )

@@ -288,3 +288,14 @@ def test_who_approved_it_is_shown(organization: Organization, marketer: Visitor)
     assert "approved by" not in text(marketer.get("batch", batch.pk))
     marketer.post("batch_approve", batch.pk)
     assert f"approved by {marketer.user}" in text(marketer.get("batch", batch.pk))
+
+
+def test_what_holds_a_batch_up_is_said(campaign: Campaign, marketer: Visitor) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 2))
+    with tenant(campaign.organization):
+        BatchItem.objects.update(message="Acme can't be reached (timeout). It is tried again by itself.")
+    said = "Acme can&#x27;t be reached (timeout). It is tried again by itself."
+    assert said in text(marketer.get("batch", batch.pk))
+    assert said in text(marketer.get("batch_progress", batch.pk))
+    issuing.run(seconds=5)
+    assert said not in text(marketer.get("batch", batch.pk))

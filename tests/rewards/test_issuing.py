@@ -11,7 +11,7 @@ from integrations.models import Connection, ConnectionStatus
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.kit import clock
 from rewards.models import BatchItem, Claim, IssueAttempt, Reward, RewardBatch
-from rewards.services import issuing
+from rewards.services import conclusions, issuing
 from rewards.services.batches import batch_cancel
 from rewards.services.calling import call
 from rewards.services.lanes import next_lane
@@ -223,3 +223,16 @@ def test_an_answer_after_the_lease_is_dropped(stand_in: RunningSandbox, due: lis
     with tenant(batch.organization):
         assert only_item(batch).reward.transitions.count() == transitions == 2
     assert stand_in.credits()["count"] == 1
+
+
+def test_what_was_tried_often_enough_is_not_said_to_be_tried_again(
+    stand_in: RunningSandbox, due: list[Reward], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conclusions, "RETRY_SECONDS", (1,))
+    stand_in.fault("rate_limited", method="POST", path="balance_transactions", times=None)
+    batch = issue(due[:1])
+    later(60)
+
+    item = only_item(batch)
+    assert item.outcome == ItemOutcome.FAILED
+    assert item.message == "Stripe asks to be called less often. It was tried 2 times in vain."

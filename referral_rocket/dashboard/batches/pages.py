@@ -29,7 +29,16 @@ from rewards.errors import (
     SamePerson,
 )
 from rewards.models import RewardBatch
-from rewards.selectors import batch_counts, batches, issued_sums, items_of, netted_of, reasons_for_no, to_freeze
+from rewards.selectors import (
+    batch_counts,
+    batches,
+    held_up,
+    issued_sums,
+    items_of,
+    netted_of,
+    reasons_for_no,
+    to_freeze,
+)
 from rewards.services.asking import EVERY, last_asked
 from rewards.services.batches import batch_approve, batch_cancel
 from rewards.services.files import NOTHING_PAYABLE, batch_file, batch_results
@@ -44,6 +53,8 @@ NOT_PAID = "not paid"
 # So many of what was issued and needs a person all the same are shown together; the rest once these are dealt with.
 MOST_UNDELIVERED = 20
 LARGEST_RESULTS = 5 * 1024 * 1024
+# So many reasons why a batch doesn't get on are shown while it runs.
+REASONS_SHOWN = 5
 # So many lines of a result file that don't fit are told one by one.
 LISTED = 10
 _NOT_REWARDED = (ItemOutcome.FAILED, ItemOutcome.UNKNOWN, ItemOutcome.WAITING)
@@ -224,6 +235,7 @@ def _progress(shown: RewardBatch) -> dict[str, Any]:
         # Whether it goes on by itself: then the page asks again.
         "moves": bool(preparing) or (running and not by_file),
         "running": running,
+        "held_up": held_up(shown)[:REASONS_SHOWN] if running else [],
         "awaits": shown.status == BatchStatus.AWAITING_APPROVAL,
         "by_file": by_file,
         # What a file paid may come back long after: its results are taken until the batch is canceled.
