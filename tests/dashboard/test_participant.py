@@ -316,6 +316,7 @@ def test_a_person_is_erased_by_a_typed_word(marketer: Visitor, ada: Participant,
     factories.event(bob)
     page = text(marketer.get("participant", ada.pk))
     assert "Erase this person" in page
+    assert "Share link" in page
 
     refused = marketer.post("participant_erase", ada.pk, confirmation="erase")
     assert said(refused) == ["Nothing was erased: type ERASE to confirm."]
@@ -334,6 +335,7 @@ def test_a_person_is_erased_by_a_typed_word(marketer: Visitor, ada: Participant,
     assert ada.customer.pseudonym in page
     assert "ada@example.com" not in page
     assert "Erase this person" not in page
+    assert "Share link" not in page
 
 
 def test_a_viewer_may_not_erase(organization: Organization, ada: Participant) -> None:
