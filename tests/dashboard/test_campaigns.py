@@ -116,6 +116,16 @@ def test_every_field_of_a_rule(organization: Organization, marketer: Visitor) ->
     assert second.every_n_referrals == 2
 
 
+def test_saving_leads_back_to_the_tab(campaign: Campaign, marketer: Visitor) -> None:
+    tab = text(marketer.get("campaign", campaign.pk, tab="fulfilment"))
+    edit = marketer.url("campaign_edit", campaign.pk)
+    assert f'href="{edit}?tab=fulfilment"' in tab
+    sent = {**sent_again(marketer.get("campaign_edit", campaign.pk)), "do": "save"}
+    for asked, shown in (("fulfilment", "fulfilment"), ("settings", "settings"), ("elsewhere", "rules")):
+        answer = marketer.client.post(f"{edit}?tab={asked}", sent)
+        assert answer["Location"] == f"{marketer.url('campaign', campaign.pk)}?tab={shown}"
+
+
 def test_saving_unchanged_changes_nothing(organization: Organization, marketer: Visitor) -> None:
     campaign = factories.campaign(
         organization,

@@ -33,6 +33,8 @@ from referral_rocket.dashboard.methods import menu
 from referral_rocket.kit.money import is_currency
 
 _REMOVE = "remove_rule_"
+# The tabs that lead to the form, and get the person back.
+_EDITED_FROM = ("rules", "fulfilment", "settings")
 
 
 class Editor:
@@ -216,7 +218,8 @@ def _save(
         editor.form.add_error("currency" if error.code == "currency_fixed" else None, error.message)
         return editor.show(status=409)
     messages.success(request, "Saved. What was earned already stays as it is.")
-    return redirect(to(request, "campaign", campaign.pk) + "?tab=rules")
+    tab = request.GET.get("tab")
+    return redirect(to(request, "campaign", campaign.pk) + f"?tab={tab if tab in _EDITED_FROM else _EDITED_FROM[0]}")
 
 
 def _retypes(action: str) -> bool:
