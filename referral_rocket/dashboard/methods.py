@@ -28,6 +28,15 @@ def method_name(method: str | None) -> str:
         return method
 
 
+def method_label(method: str) -> str:
+    """Which of its provider's ways to issue it is, as the Issue Reward menu says; empty where there is only one."""
+    try:
+        ways = provider_of_method(method).methods
+    except UnknownProvider:
+        return ""
+    return next(each.label for each in ways if each.slug == method) if len(ways) > 1 else ""
+
+
 def provider_name(slug: str) -> str:
     """The provider's own spelling of its name; one that isn't built any more is shown by its slug."""
     try:

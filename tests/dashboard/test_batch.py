@@ -299,3 +299,17 @@ def test_what_holds_a_batch_up_is_said(campaign: Campaign, marketer: Visitor) ->
     assert said in text(marketer.get("batch_progress", batch.pk))
     issuing.run(seconds=5)
     assert said not in text(marketer.get("batch", batch.pk))
+
+
+def test_which_way_of_its_provider_it_went_is_said(
+    campaign: Campaign, marketer: Visitor, connection: Connection
+) -> None:
+    labels = {
+        "STRIPE_COUPON": "Send rewards as Stripe coupons",
+        "PAYPAL_FILE": "Pay with a file for PayPal",
+    }
+    for reward, method in zip(factories.due_rewards(campaign, len(labels)), labels, strict=True):
+        batch = factories.batch(campaign.organization, [reward], method=method)
+        assert labels[method] in text(marketer.get("batch", batch.pk))
+    page = text(marketer.get("batches"))
+    assert [label in page for label in labels.values()] == [True, True]

@@ -8,6 +8,7 @@ from referral_rocket.dashboard import methods
 
 register = template.Library()
 register.filter("method_name", methods.method_name)
+register.filter("method_label", methods.method_label)
 register.filter("provider_name", methods.provider_name)
 register.filter("is_sandbox", methods.is_sandbox)
 
