@@ -302,7 +302,7 @@ class TestGroupOf50:
     def test_an_answer_that_stays_lost_pays_each_once(self, sandbox, adapter, access, group, kind, monkeypatch):
         sandbox.fault(kind, provider="paypal", method="POST", path="/v1/payments/payouts", times=2)
         with monkeypatch.context() as patched:
-            patched.setattr(conversation, "_caller", impatient_caller())
+            patched.setattr(conversation, "_caller", impatient_caller(2))
             answers = adapter.issue_group(access, *group)
         sandbox.clear_faults()
 
@@ -316,7 +316,7 @@ class TestGroupOf50:
         key, orders = group
         sandbox.fault("timeout_before", provider="paypal", method="POST", path="/v1/payments/payouts", times=2)
         with monkeypatch.context() as patched:
-            patched.setattr(conversation, "_caller", impatient_caller())
+            patched.setattr(conversation, "_caller", impatient_caller(2))
             adapter.issue_group(access, key, orders)
         sandbox.clear_faults()
 

@@ -202,13 +202,15 @@ def test_issued_or_canceled_but_not_both(organization, campaign):
 
 def test_the_door_lets_one_of_two_through(organization, campaign):
     (reward,) = factories.due_rewards(campaign, 1)
+    with tenant(organization):
+        # Read before any of them begins: one that reads what another has canceled would only touch it again.
+        copies = [Reward.objects.get(pk=reward.pk) for _ in range(10)]
 
-    def cancel(_):
+    def cancel(number):
         with tenant(organization):
-            mine = Reward.objects.get(pk=reward.pk)
-            move = Move(mine, "CANCELED", target_amount=0)
+            move = Move(copies[number], "CANCELED", target_amount=0)
             rewards_move(organization=organization, moves=[move], actor=factories.ACTOR, reason="x")
-            return mine.status
+            return copies[number].status
 
     answers = at_once(10, cancel, expected=(InvalidRewardTransition,))
 

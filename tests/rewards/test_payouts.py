@@ -126,7 +126,7 @@ def test_a_group_that_never_arrived_is_sent_in_another(
 ) -> None:
     stand_in.fault("timeout_before", times=2, **PAYOUTS)
     with monkeypatch.context() as patched:
-        patched.setattr(conversation, "_caller", impatient_caller())
+        patched.setattr(conversation, "_caller", impatient_caller(1))
         batch = issue(due)
     stand_in.clear_faults()
 
