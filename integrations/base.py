@@ -415,8 +415,8 @@ class InboundAdapter(Protocol):
     def verify(self, headers: Mapping[str, str], body: bytes, secrets: tuple[str, ...], now: datetime) -> Received:
         """Check the signature over the raw body against any of the secrets. `now` is wall time.
 
-        `headers` finds a name in upper or lower case. Raises BadSignature, UnreadableEvent where an authentic body isn't what the provider sends, or SigningKeyUnknown
-        where the key has to be fetched first.
+        `headers` finds a name in upper or lower case. Raises BadSignature, UnreadableEvent where an authentic body isn't
+        what the provider sends, or SigningKeyUnknown where the key has to be fetched first.
         """
 
     def read(self, payload: Mapping[str, Any]) -> tuple[Fact, ...]:

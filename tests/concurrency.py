@@ -1,10 +1,11 @@
 """Many threads at once against the real database. For tests marked `django_db(transaction=True)`."""
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.db import connections
+from django.db import connection, connections
 
 T = TypeVar("T")
 
@@ -38,3 +39,19 @@ def at_once(count: int, call: Callable[[int], T], *, expected: tuple[type[Except
         raise surprises[0]
     assert not any(thread.is_alive() for thread in threads), "some threads never ended"
     return answers
+
+
+def wait_until_somebody_waits(seconds: float = 20) -> None:
+    """Until a connection to this test's database waits for a lock; raises where none does."""
+    deadline = time.monotonic() + seconds
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            # Inside a transaction the first look would be kept.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.02)
+    raise AssertionError("nobody waits for a lock")

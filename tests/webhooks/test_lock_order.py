@@ -1,10 +1,8 @@
 """Working off messages and a refund by the API of the same payment wait for each other, and never in a circle."""
 
 import threading
-import time
 
 import pytest
-from django.db import connection as database
 from django.db import connections
 
 from participants.models import QualifyingEvent
@@ -14,7 +12,7 @@ from rewards.models import Reward
 from rewards.services import reversing
 from rewards.services.reversing import transaction_reverse
 from tests import factories
-from tests.concurrency import at_once
+from tests.concurrency import at_once, wait_until_somebody_waits
 from tests.rewards.books import assert_books_agree
 from tests.webhooks.stored import store
 from tests.webhooks.stripe_sales import INTENT, sale
@@ -38,17 +36,6 @@ def refund_of(intent, amount):
         "payment_intent": intent["data"]["object"]["id"],
     }
     return {**intent, "type": "charge.refunded", "data": {"object": charge}}
-
-
-def wait_until_somebody_waits():
-    deadline = time.monotonic() + 20
-    with database.cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-            time.sleep(0.02)
-    raise AssertionError("nobody waited for a lock")
 
 
 def test_it_works(organization, connection, campaign, referred, monkeypatch):

@@ -1,12 +1,11 @@
 """What reaches a participant while an undo removes it: whoever comes too late has done nothing, and is told so."""
 
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from django.test import Client
 
 from participants.importing import undoing
@@ -17,6 +16,7 @@ from rewards.models import Reward
 from tests import factories
 from tests.api.client import problem
 from tests.api.conftest import caller_of
+from tests.concurrency import wait_until_somebody_waits
 from tests.participants.importing import files
 from tests.webhooks.stripe_sales import SESSION, post, sale
 from webhooks.inbound import dispatch
@@ -49,7 +49,7 @@ def during_the_undo(made, monkeypatch, call: Callable[[], Any]) -> Any:
     worker.start()
     assert held.wait(30)
     caller.start()
-    until_somebody_waits()
+    wait_until_somebody_waits()
     waits.set()
     worker.join(30)
     caller.join(30)
@@ -66,19 +66,6 @@ def ended(call: Callable[[], Any]) -> Callable[[], None]:
             connections.close_all()
 
     return run
-
-
-def until_somebody_waits() -> None:
-    deadline = time.monotonic() + 20
-    with connection.cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-            time.sleep(0.02)
-    raise AssertionError("nobody waits for a lock")
 
 
 def nothing_is_left(made, *models):

@@ -1,11 +1,10 @@
 """A test clock is advanced while a worker writes what endpoints answered: neither waits for the other in a circle."""
 
 import threading
-import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 
 from integrations.models import Endpoint
 from referral_rocket.accounts.scoping import every_organization, tenant
@@ -13,6 +12,7 @@ from referral_rocket.accounts.services import test_clock_set as set_clock
 from referral_rocket.kit import clock
 from rewards.models import Reward
 from tests import factories
+from tests.concurrency import wait_until_somebody_waits
 from webhooks.outbound import claiming
 from webhooks.outbound.advancing import clock_advance
 from webhooks.outbound.endpoints import endpoint_test
@@ -49,17 +49,6 @@ def in_thread(call):
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
-
-
-def wait_until_somebody_waits():
-    deadline = time.monotonic() + 20
-    with connection.cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            if cursor.fetchone()[0]:
-                return
-            time.sleep(0.02)
-    raise AssertionError("nobody waited for a lock")
 
 
 def test_it_works(twin, shipment):
