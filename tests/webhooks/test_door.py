@@ -432,3 +432,27 @@ def test_the_same_events_in_other_orders_do_not_block_one_another(organization, 
         assert sum(at_once(6, store)) == 8
         with tenant(organization):
             InboundEvent.objects.all().delete()
+
+
+# Killed on the line before the commit, and on the line after ------------------------------------------------------
+
+
+def killed(*arguments, **given):
+    raise SystemExit
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("place", "name", "kept"), [(storing, "_said", 0), (door, "nudge", 1)], ids=["before", "after"]
+)
+def test_a_process_that_ends_beside_the_commit(organization, connection, monkeypatch, place, name, kept):
+    """Nothing was answered, so it is sent again: it is there once, and the next one isn't held up."""
+    event = sale()[SESSION]
+    with monkeypatch.context() as patched:
+        patched.setattr(place, name, killed)
+        with pytest.raises(SystemExit):
+            post(connection, event)
+    assert len(stored(organization)) == kept
+
+    assert [post(connection, each).status_code for each in (event, event | {"id": "evt_next"})] == [200, 200]
+    assert sorted(stored(organization)) == sorted([(event["id"], "RECEIVED"), ("evt_next", "RECEIVED")])
