@@ -3,9 +3,11 @@
 Messages only nudge (kit/nudges.py); what has to be done stands in tables, which the sweeps below look through.
 """
 
+import gc
 import os
 
 from celery import Celery
+from celery.signals import worker_before_create_process
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "referral_rocket.settings")
@@ -14,6 +16,14 @@ app = Celery("referral_rocket")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.steps["worker"].add(DjangoStructLogInitStep)
 app.autodiscover_tasks()
+
+
+@worker_before_create_process.connect
+def _keep_what_is_loaded(**ignored: object) -> None:
+    # It stays as long as the worker does. Its processes would look through all of it again and again for garbage, and
+    # so copy the memory that they share.
+    gc.collect()
+    gc.freeze()
 
 
 def _every(task: str, seconds: float) -> dict[str, object]:

@@ -39,6 +39,7 @@ from referral_rocket.kit import clock
 from referral_rocket.kit.ids import uuid7
 from referral_rocket.kit.inserting import rows_insert
 from referral_rocket.kit.leases import free
+from referral_rocket.kit.one_cpu import on_one_cpu
 from rewards.models import BatchItem, IssueAttempt, RewardBatch
 from rewards.services.beginning import items_begin
 from rewards.services.calling import Started, call, call_group
@@ -65,11 +66,11 @@ ACTOR = "system:issuing"
 RUN_SECONDS = 20
 CLAIM = 50
 # With fewer under way more is claimed, so that the threads have work while answers are written.
-ENOUGH_UNDER_WAY = 100
+ENOUGH_UNDER_WAY = 200
 # What is sent in one call is one claim, however much the provider would take: it is held in memory.
 LARGEST_GROUP = 1_000
 THREADS = 48
-GATHER_SECONDS, GATHERED = 0.1, 25
+GATHER_SECONDS, GATHERED = 0.1, 50
 # A run is over after 20 s; longer than this nobody waits within it: the connection rests, and the run ends.
 LONGEST_HOLD = 2.0
 
@@ -154,9 +155,9 @@ class _Run:
 
     def work_off(self, deadline: float) -> int:
         tried, empty = 0, False
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="issuing") as threads:
+        with on_one_cpu(), ThreadPoolExecutor(THREADS, thread_name_prefix="issuing") as threads:
             while True:
-                if not empty and self._wants_more(deadline):
+                while not empty and self._wants_more(deadline):
                     started = begin(self.lane)
                     empty = not started
                     tried += len(started)

@@ -49,10 +49,13 @@ def answers_write(*, organization: Organization, answers: Sequence[Answered], le
         .order_by("pk")
         .values_list("pk", "outcome")
     )
-    # Whoever reads a batch's result file writes without a lease: then what was asked about isn't as it was.
-    ours = [answered for answered in answers if (answered.item.pk, answered.item.outcome) in held]
-    for lost in (answered for answered in answers if answered not in ours):
-        log.warning("issue_answer_after_lease", item=str(lost.item.pk))
+    ours = []
+    for answered in answers:
+        # Whoever reads a batch's result file writes without a lease: then what was asked about isn't as it was.
+        if (answered.item.pk, answered.item.outcome) in held:
+            ours.append(answered)
+        else:
+            log.warning("issue_answer_after_lease", item=str(answered.item.pk))
     now = clock.wall()
     conclusions_write(
         organization=organization, concluded=[(answered, conclude(answered, now)) for answered in ours], actor=actor
