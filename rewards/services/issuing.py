@@ -152,6 +152,7 @@ class _Run:
         self.done: SimpleQueue[Future[list[Answered]]] = SimpleQueue()
         # In time.monotonic() seconds.
         self.rests_until = 0.0
+        self.heard = False
 
     def work_off(self, deadline: float) -> int:
         tried, empty = 0, False
@@ -177,6 +178,9 @@ class _Run:
         if first and hasattr(first[0].call.adapter, "group_size"):
             # What comes back from a look-up as not done makes one group, not several small ones.
             return False
+        if first and not self.heard:
+            # A provider that refuses everybody is asked about one claim, not about several.
+            return False
         # Without groups each call is of one item.
         wanting = len(self.under_way) < self.lane.at_most(ENOUGH_UNDER_WAY) and self.lane.rests_until is None
         return wanting and self.lane.holds() and time.monotonic() < deadline
@@ -199,6 +203,7 @@ class _Run:
         for future in done:
             del self.under_way[future]
         if answers:
+            self.heard = True
             self._write(answers)
         renew(self.lane, [each.item.pk for group in self.under_way.values() for each in group])
 
