@@ -6,7 +6,7 @@ import logging
 import time
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import RequestFactory
 
 from integrations.sandbox.stripe.webhooks import signature
@@ -129,6 +129,23 @@ def test_a_body_that_breaks_off(organization, connection, stream):
     assert (said[0], json.loads(content)["code"]) == ("400 Bad Request", "unreadable")
     with tenant(organization):
         assert not InboundEvent.objects.exists()
+
+
+def test_what_cannot_be_looked_up_is_read_to_its_end_all_the_same(connection, monkeypatch):
+    """From a connection on which something is left unread the server hangs up, on whatever the sender sends next."""
+
+    def gone(**_):
+        raise OperationalError("the server is gone")
+
+    monkeypatch.setattr(door, "door_of", gone)
+    body = json.dumps(sale()[SESSION]).encode()
+    environ = RequestFactory().post(address(connection), body, "application/json").environ
+    stream, said = io.BytesIO(body), []
+
+    content = b"".join(application(environ | {"wsgi.input": stream}, lambda *told: said.extend(told)))
+
+    assert (said[0], json.loads(content)["code"]) == ("503 Service Unavailable", "unavailable")
+    assert stream.read() == b""
 
 
 def test_every_other_address_is_django_s(client):

@@ -69,6 +69,8 @@ class Sender(threading.Thread):
         self._session = requests.Session()
         self._again: list[tuple[float, int]] = []
         self.answers: dict[int, list[tuple[float, int]]] = defaultdict(list)
+        # What kept an answer from coming, with the seconds that it was waited for.
+        self.silences: list[tuple[float, str]] = []
 
     def run(self) -> None:
         made = 0
@@ -95,9 +97,11 @@ class Sender(threading.Thread):
             "Content-Type": "application/json",
             "Stripe-Signature": signature(body, factories.WEBHOOK_SECRET, int(time.time())),
         }
+        begun = time.monotonic()
         try:
             return self._session.post(self._url, body, headers=headers, timeout=10).status_code
-        except requests.RequestException:
+        except requests.RequestException as error:
+            self.silences.append((time.monotonic() - begun, repr(error)))
             return NO_ANSWER
 
     def _event(self, number: int) -> dict[str, Any]:
@@ -171,6 +175,7 @@ def check(driver: Driver, postgres: RestartablePostgres, base: str) -> None:
     state = driver("state")
 
     # The door itself never went away: whatever it couldn't store, it said so.
+    assert [silence for sender in senders for silence in sender.silences] == []
     assert statuses == {200, 503}
     assert set(meanwhile) == {503}
     # All the senders met the outage all the time, and everything that was refused came by its retry.

@@ -70,12 +70,13 @@ def answer(environ: Environ) -> Answer:
     if environ["REQUEST_METHOD"] != "POST":
         return _problem(405, "method_not_allowed", "Webhooks come by POST.")
     match = _ADDRESS.match(environ["PATH_INFO"])
+    away = False
     try:
         door = _door(match["provider"], match["connection_id"]) if match else None
     except DatabaseError as error:
         log.error("inbound_not_looked_up", error=type(error).__name__)
-        return _problem(503, "unavailable", "The connection could not be looked up. Send it again.")
-    if door is None:
+        door, away = None, True
+    if door is None and not away:
         return _problem(404, "not_found", "There is no such connection.")
     length = int(environ.get("CONTENT_LENGTH") or 0)
     try:
@@ -84,6 +85,9 @@ def answer(environ: Environ) -> Answer:
         return _problem(400, "unreadable", "The body could not be read to its end.")
     if body is None or len(body) > MAXIMUM_BODY:
         return _problem(413, "too_large", "A webhook has at most 5 MB.")
+    if door is None:
+        # After the body: where one is left unread the server hangs up, and the sender's next event is lost with that.
+        return _problem(503, "unavailable", "The connection could not be looked up. Send it again.")
     return _receive(Headers(environ), door, body)
 
 
