@@ -65,7 +65,7 @@ from webhooks.inbound.models import Backfill, InboundEvent, Replay
 from webhooks.outbound import asking
 
 # A million rows on a busy machine take their time.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.process, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
 
 Row = dict[str, Any]
 PAGE = 50
