@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -37,6 +38,14 @@ def browser_program() -> str | None:
     if named:
         return shutil.which(named)
     return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def flushed_without_permissions() -> Iterator[None]:
+    """After a test that commits every table is emptied. Filling Django's own again, which nothing here reads, took twice
+    as long."""
+    with patch("django.core.management.commands.flush.emit_post_migrate_signal"):
+        yield
 
 
 @pytest.fixture(scope="session")
