@@ -1,6 +1,6 @@
 """`make test`: the whole suite on real services, in a fast pass and a serial one.
 
-The fast pass has one transaction a test and runs on three processes, since some of its tests wait for time-outs; the
+The fast pass has one transaction a test and runs on four processes, since some of its tests wait for time-outs; the
 serial one holds the tests that start, kill and watch processes of their own, the browser among them.
 """
 
@@ -11,7 +11,7 @@ from embedded.seeds import services_for_tests
 from embedded.throwaway import end_on_signals, run, test_environment
 
 PASSES = (
-    ("-n", "3", "--dist", "worksteal", "-m", "not process"),
+    ("-n", "4", "--dist", "worksteal", "-m", "not process"),
     ("-m", "process"),
 )
 NO_TEST_RAN = 5

@@ -225,8 +225,6 @@ def gather(organization: Organization) -> dict[str, Any]:
                 _CLONE.format(table=model._meta.db_table, changes=pairs.replace("%", "%%")),
                 {"rows": rows, "campaigns": [each.pk for each in campaigns], "count": CAMPAIGNS},
             )
-        # Before the commit, which checks every foreign key: with plans of this session from when the tables were empty,
-        # each check would read a whole table.
         cursor.execute("ANALYZE")
     with tenant(organization):
         found = Reward.objects.select_related("event", "participant", "customer").get(transaction_id="order_4101")

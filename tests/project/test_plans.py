@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -65,7 +65,7 @@ from webhooks.inbound.models import Backfill, InboundEvent, Replay
 from webhooks.outbound import asking
 
 # A million rows on a busy machine take their time.
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(900)]
 
 Row = dict[str, Any]
 PAGE = 50
@@ -359,4 +359,6 @@ def test_it_works(organization):
             answer = client.get(f"/api/v1/{path}")
         assert answer.status_code == 200, (path, answer.content[:500])
 
+    # Rolled back as it is: checking the foreign keys of a million rows that nobody keeps would take half as long again.
+    transaction.set_rollback(True)
     assert found == []

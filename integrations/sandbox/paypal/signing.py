@@ -10,9 +10,10 @@ from zlib import crc32
 import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import NameOID
 
+from integrations.sandbox.keys import key_of, own_key
 from integrations.sandbox.store import Store
 
 Json = dict[str, Any]
@@ -55,9 +56,7 @@ class Signer:
         return {"status": answer.status_code, "error": None}
 
     def _sign(self, message: bytes) -> bytes:
-        key = serialization.load_pem_private_key(str(self._pair()["key"]).encode(), password=None)
-        assert isinstance(key, rsa.RSAPrivateKey)
-        return key.sign(message, padding.PKCS1v15(), hashes.SHA256())
+        return key_of(self._pair()["key"]).sign(message, padding.PKCS1v15(), hashes.SHA256())
 
     def _pair(self) -> Json:
         with self._store.transaction():
@@ -69,7 +68,8 @@ class Signer:
 
 
 def _made() -> Json:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = own_key(PROVIDER)
+    key = key_of(pem)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
     start = datetime.now(UTC) - timedelta(days=1)
     certificate = (
@@ -83,10 +83,7 @@ def _made() -> Json:
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
     return {
-        "key": private.decode(),
+        "key": pem,
         "certificate": certificate.public_bytes(serialization.Encoding.PEM).decode(),
     }

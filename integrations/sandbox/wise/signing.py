@@ -9,6 +9,7 @@ import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from integrations.sandbox.keys import key_of, own_key
 from integrations.sandbox.store import Store
 
 Json = dict[str, Any]
@@ -53,15 +54,6 @@ class Signer:
         with self._store.transaction():
             kept = self._store.get(PROVIDER, False, "key", _KEY_ID)
             if kept is None:
-                kept = {"id": _KEY_ID, "created": int(time.time()), "key": _made()}
+                kept = {"id": _KEY_ID, "created": int(time.time()), "key": own_key(PROVIDER)}
                 self._store.put(PROVIDER, False, "key", kept)
-        key = serialization.load_pem_private_key(kept["key"].encode(), password=None)
-        assert isinstance(key, rsa.RSAPrivateKey)
-        return key
-
-
-def _made() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ).decode()
+        return key_of(kept["key"])
