@@ -154,3 +154,21 @@ def test_stranger_finds_nothing(campaign: Campaign) -> None:
     (reward,) = factories.due_rewards(campaign, 1)
     assert stranger(campaign.organization).get("reward", reward.pk).status_code == 404
     assert member(factories.organization()).get("reward", reward.pk).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("timing", "words"),
+    [
+        ({}, "It becomes due by itself on"),
+        ({"earning_timing": "STATEMENT"}, "and then joins the next total."),
+        ({"earning_timing": "DELAYED", "delay_days": 2}, "and then joins the total of its day, or the next one."),
+    ],
+)
+def test_what_comes_after_holding_is_said(
+    organization: Organization, marketer: Visitor, timing: dict[str, Any], words: str
+) -> None:
+    (reward,) = factories.due_rewards(factories.campaign(organization, holding_days=7, **timing), 1)
+    page = text(marketer.get("reward", reward.pk))
+    assert "In its holding period" in page
+    assert words in page
+    assert ("due by itself" in page) is (not timing)

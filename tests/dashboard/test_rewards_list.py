@@ -201,3 +201,30 @@ def test_currencies_can_be_chosen_where_there_are_several(
     page = text(viewer.get("rewards", tab="all", currency="EUR"))
     assert '<option value="EUR" selected>EUR</option>' in page
     assert shown(viewer, tab="all", currency="EUR") == [in_euro.pk]
+
+
+def expected(visitor: Visitor) -> list[tuple[Any, str, Any]]:
+    rows = visitor.get("rewards", tab="waiting").context["page"].rows
+    return [(each.expected.due_at, each.expected.words, each.expected.held_until) for each in rows]
+
+
+def test_what_waits_says_when_it_is_due(organization: Organization, viewer: Visitor) -> None:
+    (alone,) = factories.due_rewards(factories.campaign(organization, holding_days=7), 1)
+    (held,) = factories.due_rewards(
+        factories.campaign(organization, holding_days=7, earning_timing="DELAYED", delay_days=1), 1
+    )
+    factories.due_rewards(factories.campaign(organization, earning_timing="STATEMENT"), 1)
+    assert expected(viewer) == [
+        (None, "Next total", None),
+        (None, "Next total", held.releases_at),
+        (alone.releases_at, "", None),
+    ]
+    assert text(viewer.get("rewards", tab="waiting")).count("held until") == 1
+
+
+def test_what_waits_is_never_due_in_the_past(organization: Organization, viewer: Visitor) -> None:
+    (held,) = factories.due_rewards(factories.campaign(organization, holding_days=7), 1)
+    factories.due_rewards(factories.campaign(organization, holding_days=7, earning_timing="STATEMENT"), 1)
+    assert held.releases_at is not None
+    with clock.as_of(held.releases_at + timedelta(days=1)):
+        assert expected(viewer) == [(None, "Next total", None), (None, "In a moment", None)]

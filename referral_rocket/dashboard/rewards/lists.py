@@ -1,6 +1,8 @@
 """The Rewards section: campaigns with rewards due, and lists of rewards in review, waiting, to take back, or all."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +20,7 @@ from referral_rocket.dashboard.csv_lines import csv_line
 from referral_rocket.dashboard.links import to
 from referral_rocket.dashboard.methods import method_name
 from referral_rocket.dashboard.pagination import page_by_id
-from referral_rocket.kit.clock import rfc3339
+from referral_rocket.kit import clock
 from referral_rocket.kit.money import plain
 from rewards.models import Decision, Reward
 from rewards.selectors import (
@@ -67,6 +69,8 @@ def rewards_list(request: Any) -> HttpResponse:
     page = page_by_id(request, rewards_matching(reward_filter(tab, request.GET)), newest_first=newest_first)
     if tab == "review":
         _tell_why(page.rows)
+    elif tab == "waiting":
+        _tell_when(page.rows, clock.now(request.organization))
     context |= {
         "page": page,
         "statuses": RewardStatus.choices,
@@ -83,6 +87,33 @@ def _tell_why(rewards: Sequence[Reward]) -> None:
     said = dict(Decision.objects.filter(reward__in=[reward.pk for reward in rewards]).values_list("reward", "message"))
     for reward in rewards:
         reward.why = said.get(reward.pk) or reward.reason or ""  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """When a reward that waits is due: at a moment to come, or once something has happened, in words."""
+
+    due_at: datetime | None = None
+    words: str = ""
+    held_until: datetime | None = None
+
+
+def _tell_when(rewards: Sequence[Reward], now: datetime) -> None:
+    """Give each reward that waits `expected`."""
+    for reward in rewards:
+        reward.expected = _expected(reward, now)  # type: ignore[attr-defined]
+
+
+def _expected(reward: Reward, now: datetime) -> Expected:
+    held_until = reward.releases_at if reward.releases_at is not None and reward.releases_at > now else None
+    if reward.waiting_for == WaitingFor.REVIEW:
+        return Expected(words="After its review", held_until=held_until)
+    if reward.waiting_for == WaitingFor.CARRY:
+        return Expected(words="Once it is enough")
+    if reward.campaign.aggregates:
+        return Expected(words="Next total", held_until=held_until)
+    # Its holding period has ended, and the next sweep sees it.
+    return Expected(due_at=held_until) if held_until else Expected(words="In a moment")
 
 
 @require_POST
@@ -179,5 +210,5 @@ def _values(reward: Reward) -> list[object]:
         reward.pk, reward.campaign.name, reward.participant_id, customer.pk, customer.email, customer.name, reward.type,
         reward.status, reward.waiting_for, *(plain(amount, reward.currency) for amount in amounts), reward.currency,
         reward.transaction_id, reward.method, reward.provider_reference, reward.reason,
-        *(rfc3339(moment) for moment in (reward.earned_at, reward.due_at, reward.issued_at)),
+        *(clock.rfc3339(moment) for moment in (reward.earned_at, reward.due_at, reward.issued_at)),
     ]  # fmt: skip
