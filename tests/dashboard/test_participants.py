@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from referral_rocket.accounts.models import Organization
 from referral_rocket.accounts.roles import Role
 from referral_rocket.accounts.scoping import tenant
 from referral_rocket.dashboard import pagination
+from referral_rocket.kit import clock
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, text
 
@@ -204,3 +206,13 @@ def test_the_export_goes_on_after_a_chunk(
     monkeypatch.setattr("referral_rocket.dashboard.participants.export.CHUNK", 2)
     made = [str(factories.participant(campaign).pk) for _ in range(5)]
     assert [line["participant_id"] for line in lines(marketer.get("participant_export"))] == made
+
+
+def test_who_was_added_last_comes_first_whenever_they_joined(campaign: Campaign, marketer: Visitor) -> None:
+    factories.participant(campaign, name="Ada")
+    with clock.as_of(clock.wall() - timedelta(days=400)):
+        factories.participant(campaign, name="Moved here")
+    answer = marketer.get("participants")
+    assert who(answer) == ["Moved here", "Ada"]
+    assert re.search(r'aria-sort="descending"><a class="sort-link" href="[^"]*">Added<', text(answer))
+    assert text(answer).count(">joined</span>") == 2

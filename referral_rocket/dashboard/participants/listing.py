@@ -34,7 +34,8 @@ _STATE_FILTERS = {
     "banned": Q(banned_at__isnull=False),
     "erased": Q(customer__erased_at__isnull=False),
 }
-# The address's word for a sort; joining is in order of the ids.
+# The address's word for a sort. `joined` goes by the ids, which is when people were added here: an import brings some who
+# joined long before, and no index would serve their own dates.
 SORTS = ("-joined", "joined", "name", "-name")
 
 
