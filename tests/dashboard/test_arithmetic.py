@@ -8,6 +8,7 @@ from campaigns.models import Campaign, RewardRule
 from participants.models import QualifyingEvent
 from referral_rocket.dashboard.rewards.arithmetic import Line, arithmetic
 from rewards.models import Reward
+from rewards.selectors import Sums
 from rewards.states import RewardStatus
 
 CAMPAIGN = Campaign(currency="USD")
@@ -26,7 +27,7 @@ def test_it_works() -> None:
         Line("Tax", 1900, taken=True),
         Line("Shipping", 500, taken=True),
         Line("Base", 9600, result=True),
-        Line("10 % of the base", 960),
+        Line("10\xa0% of the base", 960),
         Line("Owed", 960, result=True),
     ]
 
@@ -51,7 +52,7 @@ def test_most_for_one_reward() -> None:
     rule = RewardRule(rate=Decimal("0.05"), max_per_reward=2000)
     lines = arithmetic(reward(earned_amount=2000), CAMPAIGN, event, rule)
     assert lines[1:] == [
-        Line("5 % of it", 2995),
+        Line("5\xa0% of it", 2995),
         Line("Over the most for one reward", 995, taken=True),
         Line("Owed", 2000, result=True),
     ]
@@ -82,3 +83,14 @@ def test_refunded_and_partly_issued() -> None:
 def test_canceled(amount: int) -> None:
     lines = arithmetic(reward(status=RewardStatus.CANCELED, amount=amount), CAMPAIGN, None, None)
     assert lines[-2:] == [Line("Canceled", 1200, taken=True), Line("Owed", 0, result=True)]
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "1 deduction"), (2, "2 deductions")])
+def test_a_total_counts_its_deductions(count: int, words: str) -> None:
+    total = reward(earned_amount=900, parts_count=1 + count)
+    sums = Sums(earned_count=1, earned=1200, deducted_count=count, deducted=300)
+    assert arithmetic(total, CAMPAIGN, None, None, sums) == [
+        Line("1 earned", 1200),
+        Line(words, 300, taken=True),
+        Line("Owed", 900, result=True),
+    ]

@@ -71,7 +71,8 @@ def _total(reward: Reward, totals: Sums) -> list[Line]:
     """An aggregate is its parts as they are now: earnings less deductions, less what wasn't issued of it."""
     lines = [Line(f"{totals.earned_count} earned", totals.earned + reward.remainder_amount)]
     if totals.deducted_count:
-        lines.append(Line(f"{totals.deducted_count} deductions", totals.deducted, taken=True))
+        noun = "deduction" if totals.deducted_count == 1 else "deductions"
+        lines.append(Line(f"{totals.deducted_count} {noun}", totals.deducted, taken=True))
     if reward.remainder_amount:
         lines.append(Line("Not issued", reward.remainder_amount, taken=True))
     if reward.status == RewardStatus.CANCELED:
@@ -122,7 +123,8 @@ def _of_payment(campaign: Campaign, event: QualifyingEvent, rate: Decimal) -> li
         lines.append(Line("Discount, added back", event.discount))
     if len(lines) > 1:
         lines.append(Line("Base", base, result=True))
-    return [*lines, Line(f"{percent(rate)} of {'the base' if len(lines) > 1 else 'it'}", rate_of(base, rate))]
+    share = percent(rate).replace(" ", "\N{NO-BREAK SPACE}")
+    return [*lines, Line(f"{share} of {'the base' if len(lines) > 1 else 'it'}", rate_of(base, rate))]
 
 
 def _capped(rule: RewardRule, raw: int, uncut: int) -> list[Line]:

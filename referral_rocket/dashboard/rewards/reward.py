@@ -95,6 +95,13 @@ def _reward(reward_id: UUID) -> Reward:
     )  # fmt: skip
 
 
+def _rule_words(shown: Reward) -> str:
+    """The rule read out; a number stays on one line with its percent sign."""
+    if shown.rule is None:
+        return ""
+    return in_words(shown.rule, shown.campaign.currency).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def _relatives(shown: Reward) -> list[tuple[str, Reward]]:
     """What the reward takes back or restores, what takes it back, and what was carried on. At most two queries."""
     found = [
@@ -142,7 +149,7 @@ def _show(request: Any, shown: Reward, *, status: int = 200, **forms_given: form
         "lines": arithmetic(shown, shown.campaign, shown.event, shown.rule, parts_sums(shown)),
         "next_close": next_close(shown.campaign) if shown.waiting_for == WaitingFor.AGGREGATION else None,
         "parts": page_by_id(request, parts_of(shown)) if shown.parts_count is not None else None,
-        "rule_words": in_words(shown.rule, shown.campaign.currency) if shown.rule else "",
+        "rule_words": _rule_words(shown),
         "decision": decision,
         "attempts": attempts,
         "connection": next((item.batch.connection for item in reversed(items) if item.batch.connection), None),
