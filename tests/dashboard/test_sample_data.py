@@ -115,6 +115,9 @@ def is_worth_looking_at(live: Organization) -> None:
         assert {"USD", "EUR"} == set(Reward.objects.values_list("currency", flat=True))
         outcomes = set(BatchItem.objects.values_list("outcome", flat=True))
         assert {ItemOutcome.SUCCEEDED, ItemOutcome.FAILED, ItemOutcome.WAITING} <= outcomes
+        refused = BatchItem.objects.filter(message__startswith="The customer is billed in")
+        for currency, message in refused.values_list("currency", "message"):
+            assert f"the reward is in {currency};" in message
         owed = Reward.objects.filter(status=RewardStatus.PENDING).values("participant")
         assert Reward.objects.filter(status=RewardStatus.PENDING_DEDUCTION, participant__in=owed).exists()
         people, events = Participant.objects.count(), QualifyingEvent.objects.count()

@@ -26,7 +26,7 @@ from rewards.states import ItemOutcome, RewardStatus
 
 _NOT_FOUND = "Stripe has no customer with this e-mail address. Create one in Stripe, or choose another method."
 _OTHER_CURRENCY = (
-    "The customer is billed in CAD, the reward is in USD; Stripe credits only the customer's own currency. Choose"
+    "The customer is billed in CAD, the reward is in {currency}; Stripe credits only the customer's own currency. Choose"
     " another method."
 )
 _RUNNER = "system:issuing"
@@ -120,7 +120,8 @@ def _said(item: BatchItem, unknown_to_stripe: frozenset[str], random: Random) ->
             IssueOutcome.WAITING, sent=False, code="customer_not_found", message=_NOT_FOUND, exchanges=(_search(email),)
         )
     if random.random() < 0.04:
-        return ProviderRejected(_OTHER_CURRENCY, code="currency_mismatch", exchanges=(_search(email),))
+        message = _OTHER_CURRENCY.format(currency=item.currency)
+        return ProviderRejected(message, code="currency_mismatch", exchanges=(_search(email),))
     transaction = f"cbtxn_{random.getrandbits(100):025x}"
     return IssueResult(
         IssueOutcome.SUCCEEDED,
