@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
@@ -91,3 +92,13 @@ def test_the_drawer_takes_the_focus_and_gives_it_back(organization: Organization
     expect(page.locator("[data-panel] :focus")).to_have_count(1)
     page.keyboard.press("Escape")
     expect(opener).to_be_focused()
+
+
+def test_an_address_is_not_cut_by_its_badges(owner: User, page: Page) -> None:
+    email = f"{'long-' * 6}address@example.com"
+    EmailAddress.objects.create(user=owner, email=email, verified=True, primary=True)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/accounts/email/")
+    shown = page.locator("fieldset label span", has_text=email)
+    assert shown.evaluate("box => box.scrollWidth <= box.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.messages import get_messages
 from django.core import mail
 
@@ -260,3 +261,13 @@ def test_what_is_kept_and_what_can_be_taken_along(admin: Visitor) -> None:
 )
 def test_what_happened_is_said_in_words(kind: str, words: str) -> None:
     assert what_happened(kind) == words
+
+
+def test_the_link_is_sent_again_only_to_an_address_that_is_not_confirmed(organization: Organization) -> None:
+    viewer = member(organization, Role.VIEWER)
+    EmailAddress.objects.create(user=viewer.user, email=viewer.user.email, verified=True, primary=True)
+    assert "Send the link again" not in text(viewer.client.get("/accounts/email/"))
+    EmailAddress.objects.create(user=viewer.user, email="new@example.com", verified=False)
+    page = text(viewer.client.get("/accounts/email/"))
+    assert page.count("Send the link again") == 1
+    assert '<input type="hidden" name="email" value="new@example.com">' in page
