@@ -94,6 +94,18 @@ def test_the_drawer_takes_the_focus_and_gives_it_back(organization: Organization
     expect(opener).to_be_focused()
 
 
+def test_all_of_a_page_are_selected_on_a_phone(organization: Organization, page: Page) -> None:
+    campaign = factories.campaign(organization)
+    factories.due_rewards(campaign, 2)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"/o/acme/rewards/due/{campaign.pk}/")
+    page.get_by_text("Select all on this page").click()
+    rows = page.locator("input[data-select-row]")
+    assert rows.count() > 0
+    expect(page.locator("input[data-select-row]:checked")).to_have_count(rows.count())
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
 def test_an_address_is_not_cut_by_its_badges(owner: User, page: Page) -> None:
     email = f"{'long-' * 6}address@example.com"
     EmailAddress.objects.create(user=owner, email=email, verified=True, primary=True)
