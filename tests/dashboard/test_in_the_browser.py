@@ -1,6 +1,7 @@
 """What only a browser shows: where the keyboard stands, and what the page does around a file that is downloaded."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -8,11 +9,14 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from integrations.models import Endpoint
 from participants.models import Participant
 from referral_rocket.accounts.models import Organization, User
 from referral_rocket.accounts.scoping import tenant
+from referral_rocket.kit.clock import wall
 from rewards.models import RewardBatch
 from tests import factories
+from webhooks.outbound.endpoints import endpoint_create, endpoint_test
 
 pytestmark = [pytest.mark.process, pytest.mark.django_db(transaction=True)]
 
@@ -104,6 +108,24 @@ def test_all_of_a_page_are_selected_on_a_phone(organization: Organization, page:
     assert rows.count() > 0
     expect(page.locator("input[data-select-row]:checked")).to_have_count(rows.count())
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_failing_endpoint_fits_its_card(organization: Organization, page: Page) -> None:
+    with tenant(organization):
+        endpoint = endpoint_create(
+            organization=organization,
+            url="https://hooks.example.com/referrals",
+            description="The shop backend",
+            actor="system:test",
+        ).endpoint
+        moment = wall() - timedelta(minutes=50)
+        Endpoint.objects.filter(pk=endpoint.pk).update(failing_since=moment, last_success_at=moment)
+        endpoint_test(endpoint=endpoint, actor="system:test")
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto("/o/acme/webhooks/")
+    expect(page.get_by_text("Failing")).to_be_visible()
+    room = page.locator(".table-scroll").evaluate("box => box.clientWidth - box.scrollWidth")
+    assert room >= 0
 
 
 def test_an_address_is_not_cut_by_its_badges(owner: User, page: Page) -> None:
