@@ -55,7 +55,15 @@ def organization_new(request: HttpRequest) -> HttpResponse:
         messages.success(request, f"{organization.name} is ready.")
         return redirect(_overview(organization))
     status = 422 if form.is_bound else 200
-    return render(request, "entry/organization_new.html", {"form": form}, status=status)
+    context = {"form": form, "back": _came_from(request)}
+    return render(request, "entry/organization_new.html", context, status=status)
+
+
+def _came_from(request: HttpRequest) -> Organization | None:
+    """The organization whose switcher led here, else the person's first one; None where there is none."""
+    mine = [access.organization for access in organizations_of(_user(request))]
+    wanted = request.GET.get("from", "")
+    return next((each for each in mine if each.slug == wanted), mine[0] if mine else None)
 
 
 @never_cache

@@ -137,5 +137,6 @@ urlpatterns = [
     path("", include((dashboard_urls, "dashboard"))),
     path("share/", share_page),
     path("error/<str:code>/", error_page),
+    path("organizations/new/", gallery_page, name="organization_new"),
     path("accounts/", include("allauth.urls")),
 ]

@@ -175,3 +175,16 @@ def test_its_forms_speak_as_the_other_pages(client: Client) -> None:
     page = client.get(reverse("account_login")).content.decode()
     assert "E-mail</label>" in page
     assert "placeholder" not in page
+
+
+def test_another_organization_is_offered_and_there_is_a_way_back(client: Client) -> None:
+    user = factories.user()
+    client.force_login(user)
+    assert "Back to" not in text(client.get(reverse("organization_new")))
+    first, second = (factories.organization(name, owner=user) for name in ("Acme", "Beans"))
+    offered = f"{reverse('organization_new')}?from={second.slug}"
+    assert offered in text(client.get(overview(second)))
+    assert f'href="{overview(second)}">Back to Beans</a>' in text(client.get(offered))
+    assert f'href="{overview(first)}">Back to Acme</a>' in text(client.get(reverse("organization_new")))
+    strange = factories.organization("Theirs")
+    assert "Theirs" not in text(client.get(f"{reverse('organization_new')}?from={strange.slug}"))
