@@ -102,3 +102,16 @@ def test_campaigns_that_total_nothing_have_no_such_tab(organization: Organizatio
     campaign = factories.campaign(organization)
     assert "Totals" not in words(viewer.get("campaign", campaign.pk))
     assert viewer.get("campaign", campaign.pk, tab="totals").status_code == 200
+
+
+def test_a_campaign_that_totals_days_closes_no_period(organization: Organization, viewer: Visitor) -> None:
+    with clock.as_of(BEGUN):
+        campaign = factories.campaign(organization, earning_timing="DELAYED", delay_days=1)
+        factories.due_rewards(campaign, 1)
+    release(organization=organization, at=BEGUN + timedelta(days=30))
+    with tenant(organization):
+        assert Reward.objects.filter(type=RewardType.DELAYED).count() == 1
+    answer = viewer.get("campaign", campaign.pk, tab="totals")
+    assert "No period closes here" in words(answer)
+    assert "was closed yet" not in words(answer)
+    assert f"?tab=all&amp;type=DELAYED&amp;campaign={campaign.pk}" in text(answer)
