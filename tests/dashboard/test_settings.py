@@ -263,6 +263,19 @@ def test_what_happened_is_said_in_words(kind: str, words: str) -> None:
     assert what_happened(kind) == words
 
 
+def test_what_would_leave_nobody_an_owner_is_not_offered(organization: Organization, owner: Visitor) -> None:
+    mine = membership_of(organization, owner.user)
+    page = text(owner.get("members"))
+    assert "The only owner: can change or leave once there is another" in page
+    assert owner.url("member_role", mine.pk) not in page
+    assert owner.url("member_remove", mine.pk) not in page
+    member(organization, Role.OWNER)
+    page = text(owner.get("members"))
+    assert "The only owner" not in page
+    assert owner.url("member_role", mine.pk) in page
+    assert owner.url("member_remove", mine.pk) in page
+
+
 def test_the_link_is_sent_again_only_to_an_address_that_is_not_confirmed(organization: Organization) -> None:
     viewer = member(organization, Role.VIEWER)
     EmailAddress.objects.create(user=viewer.user, email=viewer.user.email, verified=True, primary=True)

@@ -55,11 +55,16 @@ def member_list(request: Any) -> HttpResponse:
 def _show(request: Any, *, form: InvitationForm | None = None, link: str = "", status: int = 200) -> HttpResponse:
     """The page. `link` is that of an invitation just made: its token is on this answer and in the mail only."""
     live = request.organization.live_organization
-    rows = [] if live else [(each, _may_touch(request, each)) for each in members(request.organization)]
+    found = [] if live else list(members(request.organization))
+    owners = [each for each in found if each.role == Role.OWNER]
+    # An organization has an owner: what would leave it without one is refused, and isn't offered.
+    last_owner = owners[0] if len(owners) == 1 else None
+    rows = [(each, each != last_owner and _may_touch(request, each)) for each in found]
     context = {
         "tab": "members",
         "live": live,
         "members": rows,
+        "last_owner": last_owner,
         "invitations": () if live else open_invitations().select_related("invited_by"),
         "roles": roles_for(request.role),
         "form": form or InvitationForm(of_role=request.role),
