@@ -203,6 +203,29 @@ def test_a_batch_that_takes_back_says_so(campaign: Campaign, marketer: Visitor) 
     assert "Rewarded" not in page
 
 
+@pytest.mark.parametrize(
+    ("outcome", "title"),
+    [
+        (ItemOutcome.SUCCEEDED, "Taken back with Stripe"),
+        (ItemOutcome.FAILED, "Nothing was taken back with Stripe"),
+        (ItemOutcome.UNKNOWN, "To be taken back with Stripe"),
+    ],
+)
+def test_a_batch_that_takes_back_says_whether_it_did(
+    campaign: Campaign, connection: Connection, marketer: Visitor, outcome: ItemOutcome, title: str
+) -> None:
+    batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1), method="STRIPE_CREDIT")
+    with tenant(campaign.organization):
+        RewardBatch.objects.filter(pk=batch.pk).update(takes_back=True, status=BatchStatus.FINISHED)
+        BatchItem.objects.filter(batch=batch).update(outcome=outcome)
+    page = text(marketer.get("batch", batch.pk))
+    assert f"{title}</h2>" in page
+    assert "Send rewards with Stripe" not in page
+    listed = text(marketer.get("batches"))
+    assert "Takes back deductions" in listed
+    assert "Send rewards with Stripe" not in listed
+
+
 def test_viewer_sees_and_may_not_cancel(campaign: Campaign) -> None:
     batch = factories.batch(campaign.organization, factories.due_rewards(campaign, 1))
     viewer = member(campaign.organization, Role.VIEWER)
