@@ -45,7 +45,9 @@ def test_campaigns_rewards_and_batches(campaign: Campaign, viewer: Visitor) -> N
 
 def test_nothing(viewer: Visitor) -> None:
     assert "palette-item" not in text(viewer.get("search"))
-    assert "Nothing begins with" in text(viewer.get("search", q="<b>"))
+    page = text(viewer.get("search", q="<b>"))
+    assert "Nothing begins with" in page
+    assert viewer.url("participants") in page
     assert "<b>" not in text(viewer.get("search", q="<b>"))
 
 
