@@ -404,3 +404,13 @@ def test_a_transactional_rule_asks_nobody_who_is_rewarded(organization: Organiza
     (campaign,) = campaigns(organization)
     (rule,) = rules(campaign)
     assert (rule.beneficiary, rule.rate) == ("BUYER", Decimal("0.05"))
+
+
+def test_a_draft_is_not_told_to_be_shared(organization: Organization, marketer: Visitor) -> None:
+    campaign = factories.campaign(organization)
+    assert "How to share" in text(marketer.get("campaign", campaign.pk))
+    with tenant(organization):
+        Campaign.objects.filter(pk=campaign.pk).update(status=CampaignStatus.DRAFT)
+    page = text(marketer.get("campaign", campaign.pk))
+    assert "Nothing earned yet" in page
+    assert "How to share" not in page
