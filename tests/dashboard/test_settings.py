@@ -276,6 +276,12 @@ def test_what_would_leave_nobody_an_owner_is_not_offered(organization: Organizat
     assert owner.url("member_remove", mine.pk) in page
 
 
+def test_a_time_zone_is_written_as_where_it_is_chosen() -> None:
+    page = text(member(factories.organization(time_zone="America/New_York"), Role.VIEWER).get("settings"))
+    assert "America/New York" in page
+    assert "America/New_York" not in page
+
+
 def test_the_link_is_sent_again_only_to_an_address_that_is_not_confirmed(organization: Organization) -> None:
     viewer = member(organization, Role.VIEWER)
     EmailAddress.objects.create(user=viewer.user, email=viewer.user.email, verified=True, primary=True)

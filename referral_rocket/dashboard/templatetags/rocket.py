@@ -112,6 +112,12 @@ def zone_of(context: Context) -> ZoneInfo:
     return ZoneInfo(organization.time_zone if organization is not None else "UTC")
 
 
+@register.filter
+def zone_words(name: str) -> str:
+    """A time zone as people read it: `America/New York`."""
+    return name.replace("_", " ")
+
+
 def _written(moment: datetime, style: str, today: date) -> str:
     day = f"{moment.day} {moment:%b}"
     if moment.year != today.year:
@@ -119,7 +125,7 @@ def _written(moment: datetime, style: str, today: date) -> str:
     if style == "date":
         return day
     if style == "exact":
-        return f"{moment.day} {moment:%B %Y, %H:%M:%S} {moment.tzname()} ({moment.tzinfo})"
+        return f"{moment.day} {moment:%B %Y, %H:%M:%S} {moment.tzname()} ({zone_words(str(moment.tzinfo))})"
     return f"{day}, {moment:%H:%M}"
 
 
