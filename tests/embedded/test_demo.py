@@ -86,7 +86,14 @@ class Demo:
         announcement = self.folder / ".local" / "demo.json"
         announcement.unlink(missing_ok=True)
         process = self.begin(**environment)
-        until(lambda: announcement.exists() or process.poll() is not None, 60)
+        try:
+            until(lambda: announcement.exists() or process.poll() is not None, 60)
+        except AssertionError:
+            for one in self.processes():
+                os.kill(one.pid, signal.SIGKILL)
+            process.kill()
+            logs = [f"{path.name}:\n{path.read_text()[-1000:]}" for path in (self.folder / ".local" / "logs").glob("*")]
+            raise AssertionError("\n".join(["not ready within a minute", self.output(), *logs])) from None
         assert process.poll() is None, self.output()
         content: dict[str, str] = json.loads(announcement.read_text())
         return content
