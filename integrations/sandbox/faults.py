@@ -62,6 +62,8 @@ class Faults:
     _waiting: list[Fault] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _released: threading.Event = field(default_factory=threading.Event)
+    # How many requests were held so far, for a client that wants to know of its own.
+    held: int = 0
 
     def add(self, fault: Fault) -> None:
         with self._lock:
@@ -102,5 +104,6 @@ class Faults:
     def hold(self, seconds: float) -> None:
         """Wait, or until the faults are cleared."""
         with self._lock:
+            self.held += 1
             released = self._released
         released.wait(seconds)

@@ -73,10 +73,6 @@ class PayoutCases:
         """The amounts, in ISO minor units, that the provider shows for this reward."""
         raise NotImplementedError
 
-    def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Make the adapter give up on an answer after a fifth of a second."""
-        raise NotImplementedError
-
     def strike(self, sandbox: RunningSandbox, kind: str, **wanted: object) -> None:
         where = {"method": self.money_method, "path": self.money_path, "body": self.money_body}
         sandbox.fault(kind, provider=self.provider, **where, **wanted)
@@ -178,7 +174,7 @@ class PayoutCases:
         self.settles(sandbox, adapter, access, order, done=acts)
 
     def test_time_out_before_acting(self, sandbox, adapter, access, order, monkeypatch):
-        self.impatient(monkeypatch)
+        sandbox.held_answers_time_out(monkeypatch)
         self.strike(sandbox, "timeout_before")
 
         with pytest.raises(OutcomeUnknown):
@@ -187,7 +183,7 @@ class PayoutCases:
         self.settles(sandbox, adapter, access, order, done=False)
 
     def test_time_out_after_acting(self, sandbox, adapter, access, order, monkeypatch):
-        self.impatient(monkeypatch)
+        sandbox.held_answers_time_out(monkeypatch)
         self.strike(sandbox, "timeout_after")
 
         with pytest.raises(OutcomeUnknown) as caught:
@@ -301,7 +297,7 @@ class ReadsFirstCases:
     """Besides, for a method that asks the provider something before it sends."""
 
     def test_time_out_while_only_reading(self, sandbox, adapter, access, order, monkeypatch):
-        self.impatient(monkeypatch)
+        sandbox.held_answers_time_out(monkeypatch)
         sandbox.fault("timeout_before", provider=self.provider, method="GET")
 
         with pytest.raises(ProviderRetryable):
@@ -387,7 +383,7 @@ class TakeBackCases:
     @pytest.mark.parametrize("kind", ["timeout_before", "timeout_after", "reset", "malformed"])
     def test_an_answer_that_is_lost(self, sandbox, adapter, access, order, monkeypatch, kind):
         back, _ = self.deduction(adapter, access, order)
-        self.impatient(monkeypatch)
+        sandbox.held_answers_time_out(monkeypatch)
         where = {"method": self.take_back_method, "path": self.take_back_path, "body": self.take_back_body}
         sandbox.fault(kind, provider=self.provider, **where)
 
@@ -477,10 +473,6 @@ def _struck(step: int, strike: Callable[[Callable[[], Answer]], Answer]) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Caller, "send", send)
         yield
-
-
-def impatient_caller(seconds: float = 0.5) -> Caller:
-    return Caller(connect=seconds, read=seconds, total=seconds * 3)
 
 
 def until(condition, seconds: float = 5.0) -> None:

@@ -6,16 +6,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import requests
+from urllib3 import HTTPConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection
+from urllib3.util import wait_for_read
 
+from integrations.providers.paypal import client as paypal
+from integrations.sandbox.faults import Faults
 from integrations.sandbox.providers import STAND_INS
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.store import Store
+from referral_rocket.kit.http import Caller
 
 
 @dataclass
 class RunningSandbox:
     url: str
+    # Of a stand-in in this process.
+    faults: Faults | None = None
 
     def post(self, path: str, /, **wanted: Any) -> Any:
         answer = requests.post(f"{self.url}/_control/{path}", json=wanted, timeout=30)
@@ -46,15 +55,46 @@ class RunningSandbox:
     def credits(self, **arguments: Any) -> Any:
         return self.get("stripe/credits", **arguments)
 
+    def held_answers_time_out(self, patch: pytest.MonkeyPatch) -> None:
+        """From now on a client takes an answer that the stand-in holds for one that timed out.
+
+        A short time-out would do the same, and would strike every other answer too while the machine is busy.
+        """
+        faults = self.faults
+        assert faults is not None
+
+        class Connection(HTTPConnection):
+            held_before = 0
+
+            def request(self, *arguments: Any, **named: Any) -> None:
+                self.held_before = faults.held
+                super().request(*arguments, **named)
+
+            def getresponse(self) -> Any:
+                assert self.sock
+                while not wait_for_read(self.sock, 0.02):
+                    if faults.held > self.held_before:
+                        raise TimeoutError("the stand-in holds the answer")
+                return super().getresponse()
+
+        class Pool(HTTPConnectionPool):
+            ConnectionCls = Connection
+
+        ways = PoolManager()
+        ways.pool_classes_by_scheme = {"http": Pool}
+        patch.setattr(Caller, "_way_to", lambda *_: ways)
+
 
 @contextmanager
 def running(state: str = ":memory:") -> Iterator[RunningSandbox]:
+    # They are kept by address, and a port may come a second time.
+    paypal._tokens.clear()
     store = Store(state)
     server = Sandbox(0, store, STAND_INS)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield RunningSandbox(server.url)
+        yield RunningSandbox(server.url, server.faults)
     finally:
         server.faults.clear()
         server.shutdown()

@@ -7,13 +7,12 @@ from uuid import uuid4
 
 import pytest
 
-from integrations import conversation
 from integrations.base import Access, IssueOrder, IssueOutcome, Recipient
 from integrations.errors import ConnectionNeedsAttention, OutcomeUnknown, ProviderRejected
 from integrations.providers.paypal.adapter import PayPalPayouts
 from referral_rocket.kit.clock import wall
 from referral_rocket.kit.money import digits
-from tests.integrations.payout_cases import No, PayoutCases, TakeBackCases, impatient_caller
+from tests.integrations.payout_cases import No, PayoutCases, TakeBackCases
 
 SECRET = "EClientSecretOfTheStandIn"
 CLIENT = {"client_id": "AClientIdOfTheStandIn", "client_secret": SECRET, "webhook_id": ""}
@@ -57,9 +56,6 @@ class PayPalCases(PayoutCases):
 
     def given(self, sandbox, order):
         return given(sandbox, order)
-
-    def impatient(self, monkeypatch):
-        monkeypatch.setattr(conversation, "_caller", impatient_caller())
 
     def strike(self, sandbox, kind, **wanted):
         # The adapter sends a batch once more where its answer is lost, so one fault strikes both times.
@@ -302,7 +298,7 @@ class TestGroupOf50:
     def test_an_answer_that_stays_lost_pays_each_once(self, sandbox, adapter, access, group, kind, monkeypatch):
         sandbox.fault(kind, provider="paypal", method="POST", path="/v1/payments/payouts", times=2)
         with monkeypatch.context() as patched:
-            patched.setattr(conversation, "_caller", impatient_caller(2))
+            sandbox.held_answers_time_out(patched)
             answers = adapter.issue_group(access, *group)
         sandbox.clear_faults()
 
@@ -316,7 +312,7 @@ class TestGroupOf50:
         key, orders = group
         sandbox.fault("timeout_before", provider="paypal", method="POST", path="/v1/payments/payouts", times=2)
         with monkeypatch.context() as patched:
-            patched.setattr(conversation, "_caller", impatient_caller(2))
+            sandbox.held_answers_time_out(patched)
             adapter.issue_group(access, key, orders)
         sandbox.clear_faults()
 

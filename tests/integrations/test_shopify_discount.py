@@ -10,7 +10,7 @@ from integrations.providers.shopify import client
 from integrations.providers.shopify.codes import discount_code
 from integrations.providers.shopify.discount import ShopifyDiscount
 from referral_rocket.kit.clock import wall
-from tests.integrations.payout_cases import No, PayoutCases, TakeBackCases, impatient_caller
+from tests.integrations.payout_cases import No, PayoutCases, TakeBackCases
 from tests.integrations.shopify import TOKEN, access_to, add_customer, minor, order_for
 
 
@@ -62,9 +62,6 @@ class TestShopifyDiscount(PayoutCases, TakeBackCases):
         found = discounts(sandbox, discount_code(order.idempotency_key))
         return [minor(discount["value"]["amount"]) for discount in found]
 
-    def impatient(self, monkeypatch):
-        monkeypatch.setattr(client, "_caller", impatient_caller())
-
     def taken_back(self, sandbox, back):
         ended = [each for each in discounts(sandbox, back.issued_reference) if each["endsAt"]]
         return [minor(each["value"]["amount"]) for each in ended if not each["asyncUsageCount"]]
@@ -74,7 +71,7 @@ class TestShopifyDiscount(PayoutCases, TakeBackCases):
 
     @pytest.mark.parametrize("kind", ["timeout_before", "malformed", "server_error", "reset"])
     def test_a_fault_while_only_reading(self, sandbox, adapter, access, order, monkeypatch, kind):
-        self.impatient(monkeypatch)
+        sandbox.held_answers_time_out(monkeypatch)
         sandbox.fault(kind, provider="shopify", body="query Recipient")
 
         with pytest.raises(ProviderRetryable):

@@ -6,11 +6,11 @@ import pytest
 
 from integrations.base import Access, IssueOrder, IssueOutcome, Recipient
 from integrations.errors import ConnectionNeedsAttention, OutcomeUnknown, ProviderRejected, ProviderRetryable
-from integrations.providers.shopify import client, gift_card, points
+from integrations.providers.shopify import gift_card, points
 from integrations.providers.shopify.codes import gift_card_code
 from integrations.providers.shopify.gift_card import ShopifyGiftCard
 from referral_rocket.kit.clock import wall
-from tests.integrations.payout_cases import No, PayoutCases, TakeBackCases, impatient_caller
+from tests.integrations.payout_cases import No, PayoutCases, TakeBackCases
 from tests.integrations.shopify import EMAIL, TOKEN, access_to, add_customer, cards_of, minor, order_for
 
 
@@ -68,9 +68,6 @@ class TestShopifyGiftCard(PayoutCases, TakeBackCases):
     def given(self, sandbox, order):
         return [minor(card["initialValue"]) for card in cards_of(sandbox, order.idempotency_key)]
 
-    def impatient(self, monkeypatch):
-        monkeypatch.setattr(client, "_caller", impatient_caller())
-
     def taken_back(self, sandbox, back):
         cards = sandbox.get("shopify/gift_cards")["gift_cards"]
         return [minor(card["balance"]) for card in cards if card["id"] == back.issued_reference and not card["enabled"]]
@@ -80,7 +77,7 @@ class TestShopifyGiftCard(PayoutCases, TakeBackCases):
 
     @pytest.mark.parametrize("kind", ["timeout_before", "malformed", "server_error", "reset"])
     def test_a_fault_while_only_reading(self, sandbox, adapter, access, order, monkeypatch, kind):
-        self.impatient(monkeypatch)
+        sandbox.held_answers_time_out(monkeypatch)
         sandbox.fault(kind, provider="shopify", body="query Recipient")
 
         with pytest.raises(ProviderRetryable):

@@ -8,7 +8,7 @@ import requests
 
 from integrations.base import Access, IssueOrder, IssueOutcome, Recipient, TakeBack
 from integrations.errors import OutcomeUnknown, ProviderRejected, ProviderRetryable
-from integrations.providers.stripe import client, credit, customers
+from integrations.providers.stripe import credit, customers
 from integrations.providers.stripe.credit import StripeCredit
 from referral_rocket.kit.clock import wall
 from tests.integrations.payout_cases import (
@@ -17,7 +17,6 @@ from tests.integrations.payout_cases import (
     PayoutCases,
     ReadsFirstCases,
     TakeBackCases,
-    impatient_caller,
     killed_at,
     until,
 )
@@ -81,9 +80,6 @@ class TestStripeCredit(ReadsFirstCases, TakeBackCases, PayoutCases):
 
     def given(self, sandbox, order):
         return [credit["amount"] for credit in sandbox.credits(reward_id=order.reward_id)["credits"]]
-
-    def impatient(self, monkeypatch):
-        monkeypatch.setattr(client, "_caller", impatient_caller())
 
     def taken_back(self, sandbox, back):
         return [-each["amount"] for each in sandbox.credits(reward_id=back.reward_id)["credits"]]

@@ -10,7 +10,7 @@ import pytest
 
 from integrations.base import Access, CouponTerms, IssueOrder, IssueOutcome, Recipient
 from integrations.errors import OutcomeUnknown, ProviderRejected, ProviderRetryable
-from integrations.providers.stripe import client, coupons, discounts, subscriptions
+from integrations.providers.stripe import coupons, discounts, subscriptions
 from integrations.providers.stripe.discounts import StripeDiscount
 from referral_rocket.kit.clock import wall
 from tests.integrations.payout_cases import (
@@ -19,7 +19,6 @@ from tests.integrations.payout_cases import (
     PayoutCases,
     ReadsFirstCases,
     TakeBackCases,
-    impatient_caller,
     killed_at,
     until,
 )
@@ -77,9 +76,6 @@ class DiscountCases(ReadsFirstCases, TakeBackCases, PayoutCases):
         amounts = {coupon["id"]: coupon["amount_off"] for coupon in made["coupons"]}
         given = [amounts[each["source"]["coupon"]] for each in made["discounts"]]
         return given + [amounts[each["promotion"]["coupon"]] for each in made["promotion_codes"]]
-
-    def impatient(self, monkeypatch):
-        monkeypatch.setattr(client, "_caller", impatient_caller())
 
 
 def _of(email):
@@ -353,7 +349,7 @@ def test_a_lower_price_waits_for_the_end_of_the_one_before(sandbox, access, subs
 
 
 def test_while_one_change_is_in_doubt_no_other_is_made(sandbox, adapter, access, order, subscription, monkeypatch):
-    monkeypatch.setattr(client, "_caller", impatient_caller())
+    sandbox.held_answers_time_out(monkeypatch)
     sandbox.fault("slow_before", seconds=60, method="POST", path="/v1/subscriptions/")
     with pytest.raises(OutcomeUnknown) as caught:
         adapter.issue(access, order)

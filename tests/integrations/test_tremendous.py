@@ -12,7 +12,7 @@ from integrations.providers.tremendous.adapter import TremendousReward
 from integrations.sandbox.tremendous import shapes
 from referral_rocket.kit.clock import wall
 from referral_rocket.kit.money import plain
-from tests.integrations.payout_cases import No, PayoutCases, ReadsFirstCases, impatient_caller
+from tests.integrations.payout_cases import No, PayoutCases, ReadsFirstCases
 
 KEY = "TEST_standin_0123456789"
 EMAIL = "friend@example.com"
@@ -77,9 +77,6 @@ class TestTremendous(PayoutCases, ReadsFirstCases):
             round(made["rewards"][0]["value"]["denomination"] * 100) for made in orders(sandbox, order.idempotency_key)
         ]
 
-    def impatient(self, monkeypatch):
-        monkeypatch.setattr(client, "_caller", impatient_caller())
-
 
 class TestWaiting(PayoutCases):
     """The same where the account's orders wait for somebody's approval."""
@@ -89,7 +86,7 @@ class TestWaiting(PayoutCases):
     secret = KEY
     noes = TestTremendous.noes[1:]
     done = IssueOutcome.WAITING
-    given, impatient = TestTremendous.given, TestTremendous.impatient
+    given = TestTremendous.given
 
     @pytest.fixture(autouse=True)
     def _approval(self, sandbox) -> None:

@@ -7,7 +7,6 @@ from uuid import uuid4
 
 import pytest
 
-from integrations import conversation
 from integrations.base import Access, IssueOrder, IssueOutcome, Recipient
 from integrations.errors import ConnectionNeedsAttention, OutcomeUnknown, ProviderRejected
 from integrations.providers.wise import transfers
@@ -16,7 +15,7 @@ from integrations.sandbox.wise import shapes
 from integrations.sandbox.wise.shapes import profile_of
 from referral_rocket.kit.clock import wall
 from referral_rocket.kit.money import digits
-from tests.integrations.payout_cases import No, PayoutCases, impatient_caller
+from tests.integrations.payout_cases import No, PayoutCases
 
 TOKEN = "ab12cd34-ef56-4a78-9b01-23456789abcd"
 EMAIL = "friend@example.com"
@@ -68,9 +67,6 @@ class WiseCases(PayoutCases):
 
     def given(self, sandbox, order):
         return paid(transfers_of(sandbox, *self.sent.get(order.reward_id, [order])))
-
-    def impatient(self, monkeypatch):
-        monkeypatch.setattr(conversation, "_caller", impatient_caller())
 
     def send(self, adapter, access, order):
         self.sent.setdefault(order.reward_id, [order])
@@ -290,7 +286,7 @@ class TestGroups:
     def test_an_answer_that_is_lost_pays_each_once(self, sandbox, adapter, access, groups, kind, monkeypatch):
         sandbox.fault(kind, provider="wise", method="POST", path="/payments", times=2)
         with monkeypatch.context() as patched:
-            patched.setattr(conversation, "_caller", impatient_caller(1))
+            sandbox.held_answers_time_out(patched)
             answers = [adapter.issue_group(access, key, orders) for key, orders in groups]
         sandbox.clear_faults()
         everybody = [order for _, orders in groups for order in orders]
@@ -305,7 +301,7 @@ class TestGroups:
         key, orders = groups[0]
         sandbox.fault("timeout_before", provider="wise", method="POST", path="/payments")
         with monkeypatch.context() as patched:
-            patched.setattr(conversation, "_caller", impatient_caller(1))
+            sandbox.held_answers_time_out(patched)
             adapter.issue_group(access, key, orders)
         sandbox.clear_faults()
 

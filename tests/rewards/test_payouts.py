@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import time_machine
 
-from integrations import conversation
 from integrations.models import Connection
 from integrations.sandbox.paypal.signing import Signer
 from integrations.sandbox.wise.shapes import profile_of
@@ -21,7 +20,6 @@ from rewards.services import issuing
 from rewards.services.files import batch_file, batch_results
 from rewards.states import ItemOutcome, RewardStatus
 from tests import factories
-from tests.integrations.payout_cases import impatient_caller
 from tests.integrations.stand_in import RunningSandbox, running
 from webhooks.inbound import dispatch
 from webhooks.inbound.models import InboundEvent, InboundStatus
@@ -126,7 +124,7 @@ def test_a_group_that_never_arrived_is_sent_in_another(
 ) -> None:
     stand_in.fault("timeout_before", times=2, **PAYOUTS)
     with monkeypatch.context() as patched:
-        patched.setattr(conversation, "_caller", impatient_caller(1))
+        stand_in.held_answers_time_out(patched)
         batch = issue(due)
     stand_in.clear_faults()
 
@@ -204,7 +202,7 @@ def test_wise_waits_for_an_approval(stand_in: RunningSandbox, due: list[Reward])
 def test_wise_interrupted_before_it_pays_sends_anew(stand_in: RunningSandbox, due: list[Reward], monkeypatch) -> None:
     stand_in.fault("timeout_before", provider="wise", method="POST", path="/payments")
     with monkeypatch.context() as patched:
-        patched.setattr(conversation, "_caller", impatient_caller(1))
+        stand_in.held_answers_time_out(patched)
         batch = issue(due, "WISE")
     stand_in.clear_faults()
     assert wise_paid(stand_in) == 0
