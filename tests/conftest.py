@@ -1,5 +1,6 @@
 """What tests of every app share: a browser, the providers' contracts, and the rule that nothing is skipped in CI."""
 
+import gc
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -38,6 +39,17 @@ def browser_program() -> str | None:
     if named:
         return shutil.which(named)
     return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded and collected stays to the end, so garbage isn't looked for in it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
