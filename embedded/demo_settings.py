@@ -47,12 +47,10 @@ def keep() -> Kept:
     """The kept secrets, made in the first run, with ports that are free now: the same ones where they still are."""
     found = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     kept = Kept(**found) if set(found) == {field.name for field in fields(Kept)} else _made()
-    kept = replace(
-        kept,
-        database_port=free_port(kept.database_port),
-        redis_port=free_port(kept.redis_port),
-        sandbox_port=free_port(kept.sandbox_port),
-    )
+    database = free_port(kept.database_port)
+    redis = free_port(kept.redis_port, besides=(database,))
+    sandbox = free_port(kept.sandbox_port, besides=(database, redis))
+    kept = replace(kept, database_port=database, redis_port=redis, sandbox_port=sandbox)
     write_private(KEPT, json.dumps(asdict(kept), indent=2))
     return kept
 

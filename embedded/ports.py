@@ -1,22 +1,30 @@
 """Ports of this machine: a free one, and who holds one that isn't free."""
 
+import random
 import socket
+from collections.abc import Collection
 from pathlib import Path
 
 from embedded.processes import running, shown
 
 LOOPBACK = "127.0.0.1"
+# Linux gives clients ports from 32768 on, other systems from 49152.
+SERVER_PORTS = range(20_000, 32_768)
 LISTENING = "0A"  # the state of a listening socket in /proc/net/tcp
 
 
-def free_port(preferred: int | None = None) -> int:
-    """A loopback port that nothing listens on: `preferred` where that is still free."""
-    if preferred and is_free(preferred):
+def free_port(preferred: int = 0, *, besides: Collection[int] = ()) -> int:
+    """A loopback port for a server, and none of `besides`: `preferred` where that is still free.
+
+    It is below those that systems give to clients. One of those could go to a client before the server begins to listen,
+    even to the one that asks whether that very server is there yet, which is then connected with itself.
+    """
+    if preferred in SERVER_PORTS and preferred not in besides and is_free(preferred):
         return preferred
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    for port in random.sample(SERVER_PORTS, len(SERVER_PORTS)):
+        if port not in besides and is_free(port):
+            return port
+    raise OSError(f"Nothing is free on {LOOPBACK} from port {SERVER_PORTS.start} to {SERVER_PORTS.stop - 1}.")
 
 
 def is_free(port: int) -> bool:

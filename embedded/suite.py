@@ -11,7 +11,7 @@ from embedded.seeds import services_for_tests
 from embedded.throwaway import end_on_signals, run, test_environment
 
 PASSES = (
-    ("-n", "4", "--dist", "worksteal", "-m", "not process"),
+    ("-n", "3", "--dist", "worksteal", "-m", "not process"),
     ("-m", "process"),
 )
 NO_TEST_RAN = 5
