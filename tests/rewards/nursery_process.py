@@ -2,7 +2,8 @@
 
 A worker has a process group of its own. It is the product's, but that the providers allow any number of requests a second
 (kills would else be minutes of waiting for a turn), that a group holds few, so that there are several, and that few
-requests are under way at once: with all of them a batch would be over before it is killed for the fifth time.
+requests are under way at once: with all of them a batch would be over before it is killed for the fifth time. With
+UNDER_WAY=shipped in its environment there are as many as the product has.
 """
 
 import ctypes
@@ -43,7 +44,8 @@ def load() -> None:
     app.finalize()
     for slug, provider in registry.PROVIDERS.items():
         registry.PROVIDERS[slug] = replace(provider, requests_per_second={})  # type: ignore[index]
-    issuing.THREADS, issuing.ENOUGH_UNDER_WAY = 6, 6
+    if os.environ.get("UNDER_WAY") != "shipped":
+        issuing.THREADS, issuing.ENOUGH_UNDER_WAY = 6, 6
     for method in ("PAYPAL", "WISE"):
         registry.adapter_of(method).group_size = GROUP  # type: ignore[attr-defined]
 

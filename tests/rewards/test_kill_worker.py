@@ -23,7 +23,7 @@ from rewards.services import freezing, issuing
 from rewards.services.reconciling import reconcile
 from rewards.services.reversing import transaction_reverse
 from rewards.services.take_backs import take_backs_everywhere
-from rewards.states import ItemOutcome
+from rewards.states import AttemptOutcome, ItemOutcome
 from rewards.tasks import run_batches
 from tests import factories
 from tests.integrations.stand_in import RunningSandbox, running
@@ -53,10 +53,13 @@ def unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(registry.PROVIDERS, slug, replace(provider, requests_per_second={}))
 
 
+def bases(stand_in: RunningSandbox) -> dict[str, str]:
+    return {f"{name.upper()}_API_BASE": f"{stand_in.url}/{name}" for name in ("stripe", "paypal", "wise")}
+
+
 @pytest.fixture
 def workers(stand_in: RunningSandbox) -> Iterator[Nursery]:
-    bases = {f"{name.upper()}_API_BASE": f"{stand_in.url}/{name}" for name in ("stripe", "paypal", "wise")}
-    with nursery(**bases) as found:
+    with nursery(**bases(stand_in)) as found:
         yield found
 
 
@@ -137,6 +140,33 @@ def test_it_works(
         assert BatchItem.objects.count() == REWARDS
         assert RewardBatch.objects.get().status == "FINISHED"
     assert list(map(str, reconcile(days=1))) == []
+
+
+def test_with_as_many_under_way_as_the_product_has(stand_in: RunningSandbox, organization: Organization) -> None:
+    """What was under way at a kill, some two hundred, is looked up at the provider and sent once."""
+    rewards = factories.due_rewards(factories.campaign(organization), 400)
+    known_to_stripe(stand_in, rewards)
+    stand_in.fault("slow_after", method="POST", seconds=0.2, times=None)
+    factories.batch(organization, rewards, method="STRIPE_CREDIT")
+
+    left_open = []
+    with nursery(UNDER_WAY="shipped", **bases(stand_in)) as workers:
+        for moment in (60, 260):
+            workers.start()
+            wait_until(lambda moment=moment: len(given_by(stand_in)) >= moment, seconds=60, meanwhile=sweep)
+            workers.kill()
+            with tenant(organization):
+                unanswered = IssueAttempt.objects.filter(outcome=AttemptOutcome.STARTED)
+                left_open.append(unanswered.values("item").distinct().count())
+        workers.start()
+        wait_until(lambda: settled(organization), seconds=60, meanwhile=lambda: look_again(organization))
+    stand_in.clear_faults()
+
+    assert max(left_open) > 100, left_open
+    given = Counter((credit["reward_id"], credit["amount"]) for credit in given_by(stand_in))
+    assert given == {(str(reward.pk), 1200): 1 for reward in rewards}
+    assert statuses(rewards) == {"AVAILABLE": len(rewards)}
+    assert_books_agree(organization)
 
 
 # Groups, nettings and take-backs, all at once ------------------------------------------------------------------------
