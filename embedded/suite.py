@@ -1,6 +1,6 @@
 """`make test`: the whole suite on real services, in a fast pass and a serial one.
 
-The fast pass has one transaction a test and runs on four processes, since some of its tests wait for time-outs; the
+The fast pass has one transaction a test and runs on three processes, since some of its tests wait for something; the
 serial one holds the tests that start, kill and watch processes of their own, the browser among them.
 """
 
