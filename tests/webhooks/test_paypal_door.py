@@ -71,7 +71,7 @@ def tell(sandbox, connection, monkeypatch):
         return client.post(f"/webhooks/in/paypal/{connection.pk}", data, "application/json", headers=headers)
 
     spoilt: dict[str, str] = {}
-    monkeypatch.setattr("integrations.sandbox.paypal.signing.requests.post", post)
+    monkeypatch.setattr("integrations.sandbox.telling.requests.post", post)
 
     def told(body: bytes = BODY, webhook_id: str = WEBHOOK_ID, **changed: str):
         spoilt.clear()

@@ -1,27 +1,24 @@
 """The stand-in's own key and certificate, and webhooks signed with them as PayPal signs its own."""
 
-import time
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 from zlib import crc32
 
-import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.x509.oid import NameOID
 
-from integrations.sandbox.keys import key_of, own_key
+from integrations.sandbox.keys import kept, key_of, own_key
 from integrations.sandbox.store import Store
+from integrations.sandbox.telling import tell
 
 Json = dict[str, Any]
 PROVIDER = "paypal"
 CERTIFICATE_PATH = "/v1/notifications/certs/CERT-360caa42-fca2a594-1d93a270"
 HOST = "messageverificationcerts.paypal.com"
-DELIVERY_SECONDS = 20
-_KEY_ID = "paypal-signing-key"
 
 
 class Signer:
@@ -38,7 +35,6 @@ class Signer:
         transmission, at = str(uuid4()), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         signed = f"{transmission}|{at}|{webhook_id}|{crc32(event)}".encode()
         return {
-            "Content-Type": "application/json",
             "PAYPAL-TRANSMISSION-ID": transmission,
             "PAYPAL-TRANSMISSION-TIME": at,
             "PAYPAL-TRANSMISSION-SIG": b64encode(self._sign(signed)).decode(),
@@ -48,23 +44,13 @@ class Signer:
 
     def tell(self, url: str, event: bytes, webhook_id: str, base: str) -> Json:
         """Post a signed event."""
-        headers = self.headers(event, webhook_id, base)
-        try:
-            answer = requests.post(url, data=event, headers=headers, timeout=DELIVERY_SECONDS, allow_redirects=False)
-        except requests.RequestException as error:
-            return {"status": None, "error": type(error).__name__}
-        return {"status": answer.status_code, "error": None}
+        return tell(url, event, self.headers(event, webhook_id, base))
 
     def _sign(self, message: bytes) -> bytes:
         return key_of(self._pair()["key"]).sign(message, padding.PKCS1v15(), hashes.SHA256())
 
     def _pair(self) -> Json:
-        with self._store.transaction():
-            kept = self._store.get(PROVIDER, False, "key", _KEY_ID)
-            if kept is None:
-                kept = {"id": _KEY_ID, "created": int(time.time()), **_made()}
-                self._store.put(PROVIDER, False, "key", kept)
-            return kept
+        return kept(self._store, PROVIDER, _made)
 
 
 def _made() -> Json:

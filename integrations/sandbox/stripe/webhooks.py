@@ -14,16 +14,14 @@ import json
 import time
 from typing import Any
 
-import requests
-
 from integrations.sandbox.store import Store
 from integrations.sandbox.stripe import shapes
+from integrations.sandbox.telling import tell
 from referral_rocket.kit.signing import hex_signature
 
 Json = dict[str, Any]
 PROVIDER = "stripe"
 API_VERSION = "2026-10-28.endive"
-DELIVERY_SECONDS = 20
 _OF_A_SALE = ("payment_intent.succeeded", "checkout.session.completed")
 _OF_A_SUBSCRIPTION = (
     "payment_intent.succeeded", "invoice.paid", "invoice_payment.paid", "checkout.session.completed",
@@ -141,7 +139,8 @@ class Webhooks:
         sent = []
         for _ in range(wanted.get("repeat", 1)):
             for url, secret in self._takers(event, wanted):
-                sent.append(_post(url, body, secret) | {"id": event["id"], "type": event["type"]})
+                headers = {"Stripe-Signature": signature(body, secret, int(time.time()))}
+                sent.append(tell(url, body, headers) | {"id": event["id"], "type": event["type"]})
             time.sleep(wanted.get("delay_ms", 0) / 1000)
         return sent
 
@@ -162,15 +161,6 @@ class Webhooks:
 def signature(body: bytes, secret: str, at: int) -> str:
     """The Stripe-Signature header for a body, `at` seconds since 1970."""
     return f"t={at},v1={hex_signature(secret, f'{at}.'.encode() + body)}"
-
-
-def _post(url: str, body: bytes, secret: str) -> Json:
-    headers = {"Content-Type": "application/json", "Stripe-Signature": signature(body, secret, int(time.time()))}
-    try:
-        answer = requests.post(url, data=body, headers=headers, timeout=DELIVERY_SECONDS, allow_redirects=False)
-    except requests.RequestException as error:
-        return {"status": None, "error": type(error).__name__}
-    return {"status": answer.status_code, "error": None}
 
 
 def _amount(wanted: Json, intent: Json) -> int:

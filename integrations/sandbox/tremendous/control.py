@@ -13,14 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import requests
-
 from integrations.sandbox.server import Call, Reply
+from integrations.sandbox.telling import tell
 from integrations.sandbox.tremendous.account import Account
 from referral_rocket.kit.signing import hex_signature
 
 Json = dict[str, Any]
-DELIVERY_SECONDS = 20
 
 
 class TremendousControl:
@@ -72,17 +70,5 @@ def event(wanted: Json) -> Json:
 
 def _tell(wanted: Json) -> list[Json]:
     body = json.dumps(event(wanted)).encode()
-    headers = {
-        "Content-Type": "application/json",
-        "Tremendous-Webhook-Signature": f"sha256={hex_signature(wanted['secret'], body)}",
-    }
-    sent: list[Json] = []
-    for _ in range(wanted.get("repeat", 1)):
-        try:
-            answer = requests.post(
-                wanted["url"], data=body, headers=headers, timeout=DELIVERY_SECONDS, allow_redirects=False
-            )
-            sent.append({"status": answer.status_code, "error": None})
-        except requests.RequestException as error:
-            sent.append({"status": None, "error": type(error).__name__})
-    return sent
+    headers = {"Tremendous-Webhook-Signature": f"sha256={hex_signature(wanted['secret'], body)}"}
+    return [tell(wanted["url"], body, headers) for _ in range(wanted.get("repeat", 1))]
