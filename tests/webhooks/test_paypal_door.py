@@ -241,6 +241,26 @@ def test_a_chain_that_ends_in_a_trusted_root(base, monkeypatch, tmp_path):
     assert certificates.trusted(base + CERTIFICATE_PATH, pem + middle_pem) == pem
 
 
+def test_a_root_that_can_not_be_read_is_passed_over(base, monkeypatch, tmp_path):
+    root_key, root_pem = issued("root.example", None, None, authority=True)
+    _, unreadable_pem = issued("old.example", None, None, authority=True)
+    _, pem = issued("messageverificationcerts.paypal.com", root_key, root_pem, authority=False)
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(unreadable_pem + root_pem)
+    load = x509.load_der_x509_certificate
+
+    def strict(der):
+        certificate = load(der)
+        if "old.example" in certificate.subject.rfc4514_string():
+            raise ValueError("its serial number isn't positive")
+        return certificate
+
+    monkeypatch.setattr(certificates.certifi, "where", lambda: str(roots))
+    monkeypatch.setattr(certificates.x509, "load_der_x509_certificate", strict)
+
+    assert certificates.trusted(base + CERTIFICATE_PATH, pem + root_pem) == pem
+
+
 def issued(name: str, issuer_key, issuer_pem, *, authority: bool) -> tuple:
     """A certificate with the extensions that browsers ask for."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -8,12 +8,13 @@ keys). The stand-in's are trusted only where `PAYPAL_API_BASE` points at it, and
 """
 
 import re
+import ssl
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import certifi
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -22,6 +23,8 @@ from cryptography.x509.verification import PolicyBuilder, Store, VerificationErr
 from django.conf import settings
 
 from integrations.errors import UnusableKey
+
+log = structlog.get_logger(__name__)
 
 # The host says which mode's events its certificates sign.
 HOSTS = {
@@ -103,9 +106,19 @@ def _name(certificate: x509.Certificate) -> str:
 
 
 def _check_chain(first: x509.Certificate, issuers: list[x509.Certificate], name: str) -> None:
-    roots = x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes())
-    verifier = PolicyBuilder().store(Store(roots)).build_server_verifier(x509.DNSName(name))
+    verifier = PolicyBuilder().store(Store(_roots())).build_server_verifier(x509.DNSName(name))
     try:
         verifier.verify(first, issuers)
     except VerificationError as error:
         raise UnusableKey("The certificate's chain doesn't end in a root that is trusted.") from error
+
+
+def _roots() -> list[x509.Certificate]:
+    """The roots that browsers trust, but for those that can't be read: some old ones break the rules of today."""
+    found = []
+    for der in ssl.create_default_context(cafile=certifi.where()).get_ca_certs(binary_form=True):
+        try:
+            found.append(x509.load_der_x509_certificate(der))
+        except ValueError as error:
+            log.warning("root_certificate_unreadable", error=str(error))
+    return found
