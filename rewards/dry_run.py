@@ -152,7 +152,9 @@ class _Comparison:
                 campaign=self.campaign, type=RewardType.ONE_TIME, earned_at__gte=self.since, carried_from__isnull=True
             )
         )
-        replay = Replay(self.campaign, self.rules, budget_used=self._budget_before([*given, *gifts]))
+        replay = Replay(
+            self.campaign, self.rules, self.organization.zone, budget_used=self._budget_before([*given, *gifts])
+        )
         steps = iter(self._steps(given, gifts))
         step = next(steps, None)
         for chunk in self._chunks():
@@ -214,8 +216,7 @@ class _Comparison:
 
     def _ask(self, replay: Replay, event: QualifyingEvent) -> None:
         participant = self.people[event.participant_id]
-        month = f"{event.occurred_at.astimezone(self.organization.zone):%Y-%m}"
-        verdicts = replay.event(event.pk, self._person(participant, event), occurrence_of(event), month)
+        verdicts = replay.event(event.pk, self._person(participant, event), occurrence_of(event))
         if event.undone_at is not None:
             return
         for rule, verdict in verdicts:

@@ -7,12 +7,12 @@ rewards count, a reward that a person canceled frees its place, a gift uses up b
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from uuid import UUID
 
 from campaigns.models import Campaign, RewardRule
 from referral_rocket.kit.money import share
-from rewards.rules import Occurrence, Person, Standing, Verdict, decide
+from rewards.rules import Occurrence, Person, Standing, Verdict, decide, month_of
 
 
 @dataclass
@@ -39,8 +39,9 @@ class _Told:
 class Replay:
     """A campaign's events under some rules. `budget_used` is what was used before the first event."""
 
-    def __init__(self, campaign: Campaign, rules: Sequence[RewardRule], *, budget_used: int = 0) -> None:
+    def __init__(self, campaign: Campaign, rules: Sequence[RewardRule], zone: tzinfo, *, budget_used: int = 0) -> None:
         self.campaign = campaign
+        self.zone = zone
         self.rules = list(rules)
         self.standing = Standing(budget_used=budget_used)
         self._thresholds = sorted({rule.min_purchase for rule in rules})
@@ -65,9 +66,7 @@ class Replay:
             ours.referrals[referrer] |= people
             self._referred_before[referrer] |= people
 
-    def event(
-        self, event_id: UUID, person: Person, occurrence: Occurrence, month: str
-    ) -> list[tuple[RewardRule, Verdict]]:
+    def event(self, event_id: UUID, person: Person, occurrence: Occurrence) -> list[tuple[RewardRule, Verdict]]:
         """What the rules make of an event, in their order."""
         told = self._told[event_id] = _Told(person, occurrence, occurrence.amount or 0)
         verdicts = decide(
@@ -76,7 +75,7 @@ class Replay:
             person=person,
             occurrence=occurrence,
             standing=self.standing,
-            month=month,
+            zone=self.zone,
         )
         if self._counts(told) and person.referrer_id is not None:
             self._referring[person.participant_id] += 1
@@ -88,7 +87,7 @@ class Replay:
                     person,
                     occurrence.occurred_at,
                     verdict.beneficiary_id,
-                    month,
+                    month_of(occurrence.occurred_at, self.zone),
                     verdict.amount,
                     verdict.amount,
                 )

@@ -8,7 +8,7 @@ Source of every rule: product.md, Reward types; field names: api.md, Campaign.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -141,6 +141,11 @@ class _No(Exception):
         self.verdict = Verdict(NOT_REWARDED, code, message)
 
 
+def month_of(moment: datetime, zone: tzinfo) -> str:
+    """The calendar month in a zone, as `2026-11`."""
+    return f"{moment.astimezone(zone):%Y-%m}"
+
+
 def decide(
     *,
     campaign: Campaign,
@@ -148,12 +153,12 @@ def decide(
     person: Person,
     occurrence: Occurrence,
     standing: Standing,
-    month: str,
+    zone: tzinfo,
 ) -> list[tuple[RewardRule, Verdict]]:
     """The verdict of every rule, in the rules' order; `standing` is moved on by the event and by what it earned.
 
-    `month` is the event's calendar month in the organization's zone (`2026-11`), for monthly caps. Rules that pay
-    when the referrer is rewarded are asked last.
+    `zone` is the organization's: monthly caps go by its months, and reasons name its days. Rules that pay when the
+    referrer is rewarded are asked last.
     """
     qualifies = occurrence.type == campaign.qualifying_event
     if qualifies:
@@ -162,9 +167,9 @@ def decide(
     verdicts: dict[UUID, Verdict] = {}
     referrer_rewarded = False
     for rule in sorted(rules, key=lambda rule: rule.when_referrer_rewarded):
-        verdict = _judge(campaign, rule, person, occurrence, standing, month, referrer_rewarded)
+        verdict = _judge(campaign, rule, person, occurrence, standing, zone, referrer_rewarded)
         if verdict.rewarded:
-            standing.add_reward(rule, person, occurrence, verdict, month)
+            standing.add_reward(rule, person, occurrence, verdict, month_of(occurrence.occurred_at, zone))
             referrer_rewarded |= verdict.beneficiary_id == person.referrer_id
         verdicts[rule.pk] = verdict
     return [(rule, verdicts[rule.pk]) for rule in rules]
@@ -176,14 +181,15 @@ def _judge(
     person: Person,
     occurrence: Occurrence,
     standing: Standing,
-    month: str,
+    zone: tzinfo,
     referrer_rewarded: bool,
 ) -> Verdict:
     try:
         _check_event(campaign, occurrence)
         if person.erased:
             raise _No("condition_not_met", "The person who did it was erased, and earns nothing for anybody any more.")
-        beneficiary = _beneficiary(campaign, rule, person, occurrence, standing)
+        beneficiary = _beneficiary(campaign, rule, person, occurrence, standing, zone)
+        month = month_of(occurrence.occurred_at, zone)
         _check_purchase(campaign, rule, person, occurrence, standing)
         _check_conditions(rule, occurrence, referrer_rewarded)
         _check_limits(rule, person, beneficiary, standing)
@@ -208,12 +214,12 @@ def _check_event(campaign: Campaign, occurrence: Occurrence) -> None:
 
 
 def _beneficiary(
-    campaign: Campaign, rule: RewardRule, person: Person, occurrence: Occurrence, standing: Standing
+    campaign: Campaign, rule: RewardRule, person: Person, occurrence: Occurrence, standing: Standing, zone: tzinfo
 ) -> UUID:
     if rule.type == RuleType.REFERRAL or rule.beneficiary != Beneficiary.BUYER:
         _check_referred(person)
     if rule.type == RuleType.REFERRAL:
-        _check_window(campaign, rule, person, occurrence, standing)
+        _check_window(campaign, rule, person, occurrence, standing, zone)
     beneficiary = person.referrer_id if rule.beneficiary == Beneficiary.REFERRER else person.participant_id
     assert beneficiary is not None
     if beneficiary in person.barred:
@@ -230,14 +236,14 @@ def _check_referred(person: Person) -> None:
 
 
 def _check_window(
-    campaign: Campaign, rule: RewardRule, person: Person, occurrence: Occurrence, standing: Standing
+    campaign: Campaign, rule: RewardRule, person: Person, occurrence: Occurrence, standing: Standing, zone: tzinfo
 ) -> None:
     first = standing.first_rewarded.get((rule.rule_id, person.participant_id))
     if rule.commission_months is not None and first is not None:
         if occurrence.occurred_at > first + relativedelta(months=rule.commission_months):
             raise _No(
                 "outside_attribution_window",
-                f"Commission runs for {rule.commission_months} months from the first rewarded payment on {_day(first)}.",
+                f"Commission runs for {rule.commission_months} months from the first rewarded payment on {_day(first, zone)}.",
             )
         return
     start = person.attributed_at
@@ -245,12 +251,13 @@ def _check_window(
     if occurrence.occurred_at > start + timedelta(days=campaign.attribution_window_days):
         raise _No(
             "outside_attribution_window",
-            f"It happened more than {campaign.attribution_window_days} days after the referral on {_day(start)}.",
+            f"It happened more than {campaign.attribution_window_days} days after the referral on {_day(start, zone)}.",
         )
 
 
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y}"
+def _day(moment: datetime, zone: tzinfo) -> str:
+    day = moment.astimezone(zone)
+    return f"{day.day} {day:%B %Y}"
 
 
 def _check_purchase(

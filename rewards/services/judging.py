@@ -233,7 +233,7 @@ class Judge:
             person=self._person(event.participant, own_code=own_code),
             occurrence=occurrence_of(event),
             standing=standing,
-            month=f"{event.occurred_at.astimezone(self.organization.zone):%Y-%m}",
+            zone=self.organization.zone,
         )
 
     def _standing(self, campaign_id: UUID, events: Sequence[QualifyingEvent]) -> Standing:

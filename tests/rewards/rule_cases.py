@@ -1,6 +1,6 @@
 """Campaigns, rules and people in memory, for tests of the pure rules."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,6 @@ from rewards.rules import Occurrence, Person, Standing, Verdict, decide
 
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 SHARER, FRIEND = uuid7(), uuid7()
-MONTH = "2026-11"
 
 
 def a_campaign(**fields: Any) -> Campaign:
@@ -56,7 +55,7 @@ def judge(
     person: Person | None = None,
     occurrence: Occurrence | None = None,
     standing: Standing | None = None,
-    month: str = MONTH,
+    zone: tzinfo = UTC,
 ) -> list[Verdict]:
     """The verdicts of the rules, in their order."""
     verdicts = decide(
@@ -65,7 +64,7 @@ def judge(
         person=person or a_person(),
         occurrence=occurrence or a_purchase(),
         standing=standing if standing is not None else Standing(),
-        month=month,
+        zone=zone,
     )
     assert [rule for rule, _ in verdicts] == list(rules)
     return [verdict for _, verdict in verdicts]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -263,7 +264,8 @@ def test_max_rewards_per_participant_counts_the_one_who_is_rewarded():
 def test_max_amount_per_month_gives_what_is_left_and_begins_anew():
     rule, standing = a_rule(rate="0.1", max_amount_per_month=2000), Standing()
 
-    verdicts = [judge(rule, standing=standing, month=month)[0] for month in ("2026-11",) * 3 + ("2026-12",)]
+    months = [AT, AT, AT, AT.replace(month=12)]
+    verdicts = [judge(rule, standing=standing, occurrence=a_purchase(occurred_at=at))[0] for at in months]
 
     assert [(verdict.code, verdict.amount, verdict.uncut_amount) for verdict in verdicts] == [
         ("rewarded", 1200, None),
@@ -356,11 +358,25 @@ def test_the_attribution_window_ends_to_the_moment(after, code):
     assert codes(judge(a_rule(), person=person)) == [code]
 
 
-def test_a_day_is_told_as_people_write_it():
-    started = datetime(2026, 3, 5, tzinfo=UTC)
-    (verdict,) = judge(a_rule(), person=a_person(attributed_at=started), occurrence=a_purchase(occurred_at=AT))
+@pytest.mark.parametrize(("zone", "day"), [("UTC", 5), ("Pacific/Auckland", 6)])
+def test_a_day_is_told_as_people_there_write_it(zone, day):
+    started = datetime(2026, 3, 5, 12, tzinfo=UTC)
+    (verdict,) = judge(a_rule(), person=a_person(attributed_at=started), zone=ZoneInfo(zone))
 
-    assert verdict.message == "It happened more than 60 days after the referral on 5 March 2026."
+    assert verdict.message == f"It happened more than 60 days after the referral on {day} March 2026."
+
+
+def test_a_month_is_the_organization_s():
+    rule, standing = a_rule(rate="0.1", max_amount_per_month=1200), Standing()
+    last_evening = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    moments = [last_evening - timedelta(hours=2), last_evening]
+
+    verdicts = [
+        judge(rule, standing=standing, occurrence=a_purchase(occurred_at=at), zone=ZoneInfo("Pacific/Auckland"))[0]
+        for at in moments
+    ]
+
+    assert codes(verdicts) == ["rewarded", "rewarded"]
 
 
 def test_the_window_is_for_referral_rules_only():
