@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import ResolverMatch
+from django.urls import ResolverMatch, reverse
+from django_htmx.http import HttpResponseClientRedirect
 
 from participants.models import Participant
 from participants.selectors import removed_meanwhile
@@ -54,7 +57,7 @@ class OrganizationMiddleware:
             return None
         slug = kwargs.pop("slug")
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return _sign_in(request, slug)
         accesses = organizations_of(request.user)
         access = next((each for each in accesses if each.organization.slug == slug), None)
         if access is None:
@@ -73,3 +76,24 @@ class OrganizationMiddleware:
                 raise
             raise Http404("What this names was removed at the same moment. Nothing was done.") from error
         return response
+
+
+def _sign_in(request: Any, slug: str) -> HttpResponseBase:
+    """To the sign-in page, and from there back to the page that was open: a form's or a fragment's address is none."""
+    reading = request.method in ("GET", "HEAD")
+    if not reading:
+        messages.warning(request, "You had been signed out, so nothing was changed. Please do it once more.")
+    if request.htmx:
+        page = request.htmx.current_url_abs_path
+    else:
+        page = request.get_full_path() if reading else _referring_page(request)
+    response = redirect_to_login(page or reverse("dashboard:overview", args=[slug]))
+    # A script would follow a redirect and put the sign-in page in the place of its fragment.
+    return HttpResponseClientRedirect(response.url) if request.htmx else response
+
+
+def _referring_page(request: HttpRequest) -> str | None:
+    referrer = urlsplit(request.headers.get("Referer", ""))
+    if referrer.netloc != request.get_host():
+        return None
+    return f"{referrer.path}?{referrer.query}" if referrer.query else referrer.path

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import time_machine
@@ -77,6 +78,43 @@ def test_log_in_leads_to_the_first_organization(client: Client) -> None:
     answer = client.post(reverse("account_login"), {"login": "mara@acme.test", "password": PASSWORD})
     assert answer["Location"] == reverse("home")
     assert client.get("/")["Location"] == overview(organization)
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "back"),
+    [
+        ("get", {}, "/o/acme/rewards/?page=2"),
+        ("post", {"Referer": "http://testserver/o/acme/rewards/due/1/?q=ann"}, "/o/acme/rewards/due/1/?q=ann"),
+        ("post", {"Referer": "https://elsewhere.test/o/acme/rewards/"}, "/o/acme/"),
+        ("post", {}, "/o/acme/"),
+    ],
+)
+def test_signing_in_again_leads_back_to_the_page_that_was_open(client: Client, method, headers, back) -> None:
+    user = factories.user("mara@acme.test", PASSWORD)
+    factories.organization("Acme", owner=user)
+
+    answer = getattr(client, method)("/o/acme/rewards/?page=2", headers=headers)
+    sign_in = urlsplit(answer["Location"])
+    assert (answer.status_code, sign_in.path, parse_qs(sign_in.query)) == (
+        302,
+        reverse("account_login"),
+        {"next": [back]},
+    )
+    signed_in = client.post(answer["Location"], {"login": "mara@acme.test", "password": PASSWORD, "next": back})
+
+    assert signed_in["Location"] == back
+    assert ("nothing was changed" in text(client.get("/o/acme/"))) is (method == "post")
+
+
+def test_a_fragment_of_somebody_signed_out_leads_the_whole_page_to_sign_in(client: Client) -> None:
+    factories.organization("Acme")
+    open_page = {"HX-Request": "true", "HX-Current-URL": "http://testserver/o/acme/rewards/?tab=waiting"}
+
+    answer = client.get("/o/acme/rewards/?page=2", headers=open_page)
+
+    assert answer.status_code == 200
+    assert parse_qs(urlsplit(answer["HX-Redirect"]).query) == {"next": ["/o/acme/rewards/?tab=waiting"]}
+    assert answer.content == b""
 
 
 def test_person_without_an_organization_makes_one(client: Client) -> None:
