@@ -172,3 +172,22 @@ def test_what_comes_after_holding_is_said(
     assert "In its holding period" in page
     assert words in page
     assert ("due by itself" in page) is (not timing)
+
+
+def test_a_number_stays_on_one_line_with_its_percent_sign(organization: Organization, marketer: Visitor) -> None:
+    campaign = factories.campaign(organization, rules=[factories.referral_rule(rate="0.08")])
+    friend = factories.participant(campaign, referred_by=factories.participant(campaign))
+    factories.event(friend, 10_000)
+    with tenant(organization):
+        (reward,) = Reward.objects.all()
+    pages = [
+        marketer.get("reward", reward.pk),
+        marketer.get("due_row", campaign.pk, reward.participant_id, "USD"),
+        marketer.get("participant", friend.pk),
+        marketer.get("campaign", campaign.pk),
+        marketer.get("campaign", campaign.pk, tab="rules"),
+    ]
+    assert [" %" in page.content.decode() for page in pages] == [False] * 5
+    said = pages[0].content.decode()
+    assert said.count("The rate of 8\N{NO-BREAK SPACE}% is of $100.00.") == 2
+    assert "The referrer earns 8\N{NO-BREAK SPACE}% of each qualifying event." in said

@@ -82,7 +82,7 @@ def test_a_delivery_shows_its_attempts_and_is_retried(admin, organization):
     answer(200)
     with tenant(organization):
         assert Delivery.objects.get().status == "DELIVERED"
-    assert "50 %" in text(admin.get("webhooks"))
+    assert "50&nbsp;%" in text(admin.get("webhooks"))
 
 
 def test_a_row_asks_again_only_while_something_is_about_to_happen(admin, organization):

@@ -96,10 +96,7 @@ def _reward(reward_id: UUID) -> Reward:
 
 
 def _rule_words(shown: Reward) -> str:
-    """The rule read out; a number stays on one line with its percent sign."""
-    if shown.rule is None:
-        return ""
-    return in_words(shown.rule, shown.campaign.currency).replace(" %", "\N{NO-BREAK SPACE}%")
+    return "" if shown.rule is None else in_words(shown.rule, shown.campaign.currency)
 
 
 def _relatives(shown: Reward) -> list[tuple[str, Reward]]:

@@ -245,6 +245,12 @@ def monogram(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper() or "?"
 
 
+@register.filter
+def unbroken(sentence: str) -> str:
+    """The sentence, whose numbers stay on one line with their percent sign."""
+    return str(sentence).replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 @register.simple_tag
 def attributes(attrs: Any) -> SafeString:
     """What a component passes on to its element, every value escaped.
