@@ -21,6 +21,7 @@ class FakeOrganization:
 @dataclass
 class FakeUser:
     email: str = "mara@acme.test"
+    name: str = "Mara Ek"
     is_authenticated: bool = True
     is_active: bool = True
 

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from referral_rocket.dashboard.wording import WORDINGS
 from tests.dashboard.gallery import NAMES
-from tests.dashboard.rendering import FakeFrame, make_request, render
+from tests.dashboard.rendering import FakeFrame, FakeUser, make_request, render
 
 pytestmark = pytest.mark.urls("tests.dashboard.gallery")
 
@@ -267,6 +267,18 @@ def test_share_page_and_error_pages_need_no_organization() -> None:
     share = client.get("/share/").content.decode()
     assert "AMARA-7K2Q" in share
     assert 'data-copy="AMARA-7K2Q"' in share
+
+
+@pytest.mark.parametrize(
+    ("name", "initials", "lines"),
+    [("Mara Ek", "ME", ["Mara Ek", "mara@acme.test", "Owner"]), ("", "MA", ["mara@acme.test", "Owner"])],
+)
+def test_the_account_is_called_by_its_name_where_that_is_known(name: str, initials: str, lines: list[str]) -> None:
+    request = make_request()
+    request.user = FakeUser(name=name)
+    html = render("<c-account-menu />", request)
+    assert re.findall(r'aria-hidden="true">(\w+)</span>', html) == [initials]
+    assert re.findall(r'<span class="block [^>]*>([^<]+)</span>', html) == lines
 
 
 def test_a_role_without_a_word_still_renders() -> None:
