@@ -149,6 +149,21 @@ def test_a_form_field_shows_label_help_error_and_ties_them_together() -> None:
     assert "Ensure this value is greater than or equal to 0." in html
 
 
+@pytest.mark.parametrize(("widget", "look"), [(forms.CheckboxSelectMultiple, "checkbox"), (forms.RadioSelect, "radio")])
+def test_each_of_several_choices_has_the_theme_s_look(widget: type[forms.Widget], look: str) -> None:
+    class Form(forms.Form):
+        events = forms.MultipleChoiceField(choices=[("a", NASTY), ("b", "B")], help_text="Sent.", widget=widget)
+
+    html = render('<c-field :field="form.events" />', form=Form({"events": ["b"]}))
+    inputs = re.findall(r"<input [^>]*>", html)
+    assert [f'class="{look} {look}-sm {look}-primary"' in each for each in inputs] == [True, True]
+    assert ["checked" in each for each in inputs] == [False, True]
+    assert ['aria-describedby="id_events_help"' in each for each in inputs] == [True, True]
+    assert html.count(look + "-sm") == 2
+    assert re.findall(r"<span>([^<]*)</span></label>", html)[1] == "B"
+    assert "<script>alert" not in html
+
+
 def test_status_names_every_state_in_words_and_keeps_the_code() -> None:
     for kind, states in WORDINGS.items():
         for state, words in states.items():

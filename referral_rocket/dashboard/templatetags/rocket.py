@@ -14,7 +14,7 @@ from django.http import QueryDict
 from django.template import Context, Node
 from django.template.base import Parser, Token
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeData, SafeString, mark_safe
 
 from referral_rocket.dashboard.wording import Wording, wording
@@ -290,10 +290,10 @@ def undo_url(message: Any) -> str:
 
 def _widget_class(field: BoundField) -> str:
     kind = field.field.widget
-    if isinstance(kind, CheckboxInput):
+    if isinstance(kind, CheckboxInput | CheckboxSelectMultiple):
         return "checkbox checkbox-sm checkbox-primary"
-    if isinstance(kind, CheckboxSelectMultiple | RadioSelect):
-        return ""
+    if isinstance(kind, RadioSelect):
+        return "radio radio-sm radio-primary"
     if isinstance(kind, Select):
         return "select select-sm h-8"
     if isinstance(kind, Textarea):
@@ -317,7 +317,17 @@ def widget(field: BoundField) -> SafeString:
         attrs["aria-describedby"] = " ".join(described)
     own = field.field.widget.attrs.get("class", "")
     attrs["class"] = f"{_widget_class(field)} {own}".strip()
-    return field.as_widget(attrs=attrs)
+    return _choices(field, attrs) if is_choice_group(field) else field.as_widget(attrs=attrs)
+
+
+def _choices(field: BoundField, attrs: Mapping[str, Any]) -> SafeString:
+    """Each choice with its label. Django's own rendering would give the classes to the box around them as well."""
+    rows = []
+    for choice in field:
+        choice.data["attrs"].update(attrs)
+        rows.append((choice.tag(), choice.choice_label))
+    lines = format_html_join("", '<label class="choice">{}<span>{}</span></label>', rows)
+    return format_html('<div class="choices" id="{}">{}</div>', field.auto_id, lines)
 
 
 @register.filter
