@@ -71,6 +71,20 @@ def test_one_is_begun_and_asked_for_while_it_is_under_way(organization: Organiza
     assert "HX-Refresh" not in marketer.get("reconciliation_progress").headers
 
 
+def test_the_activity_log_tells_of_it_with_its_own_signs(organization: Organization) -> None:
+    marketer = member(organization, Role.MARKETER)
+    (finding,) = find(organization, 1)
+    marketer.post("reconciliation_begin", days="30")
+    marketer.post("finding_settle", finding.pk, note="Another shop of ours made it.")
+    told = marketer.get("activity").context["lines"][:2]
+    assert [(line.what, line.icon, line.href) for line in told] == [
+        ("Finding settled", "circle-alert", marketer.url("finding", finding.pk)),
+        ("Reconciliation begun", "search", ""),
+    ]
+    (begun,) = marketer.get("activity", about="reconciliation").context["lines"]
+    assert begun.what == "Reconciliation begun"
+
+
 def test_a_viewer_looks_and_changes_nothing(organization: Organization) -> None:
     viewer = member(organization, Role.VIEWER)
     (finding,) = find(organization, 1)

@@ -26,6 +26,8 @@ ABOUT: Mapping[str, tuple[str, str, str]] = {
     "event": ("Events", "shopping-cart", ""),
     "reward": ("Rewards", "gift", "reward"),
     "batch": ("Batches", "list-checks", "batch"),
+    "reconciliation": ("Reconciliation", "search", ""),
+    "finding": ("Findings", "circle-alert", "finding"),
     "connection": ("Integrations", "plug", "connection"),
     "endpoint": ("Webhook endpoints", "webhook", ""),
     "membership": ("Members", "user", ""),
