@@ -36,7 +36,9 @@ def backfills(organization: Organization) -> list[Backfill]:
 def test_it_works(admin: Visitor, connection: Connection, sandbox: Any) -> None:
     code = factories.participant(factories.campaign(admin.organization)).referral_code
     sold(sandbox, referral_code=code)
-    assert "Past payments" in text(admin.get("connection", connection.pk))
+    assert "No dry run yet.</span> Choose how far back to look and press Dry run." in text(
+        admin.get("connection", connection.pk)
+    )
 
     assert admin.post("backfill_dry_run", connection.pk, days="30").status_code == 302
     assert 'hx-trigger="every 2s"' in text(admin.get("backfill_runs", connection.pk))
@@ -64,7 +66,9 @@ def test_it_works(admin: Visitor, connection: Connection, sandbox: Any) -> None:
 def test_who_may_not_connect_only_looks(connection: Connection, sandbox: Any, role: str) -> None:
     visitor = member(connection.organization, role)
 
-    assert "Dry run</button>" not in text(visitor.get("connection", connection.pk))
+    shown = text(visitor.get("connection", connection.pk))
+    assert "Dry run</button>" not in shown
+    assert "No dry run yet.</span> An admin or owner can start one." in shown
     assert visitor.post("backfill_dry_run", connection.pk, days="30").status_code == 403
     assert backfills(connection.organization) == []
 

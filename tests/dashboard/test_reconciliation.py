@@ -58,6 +58,7 @@ def test_it_works(organization: Organization) -> None:
 
 def test_one_is_begun_and_asked_for_while_it_is_under_way(organization: Organization) -> None:
     marketer = member(organization, Role.MARKETER)
+    assert "Choose how far back to look and press Reconcile" in text(marketer.get("reconciliation"))
     assert marketer.post("reconciliation_begin", days="8").status_code == 302
     with tenant(organization):
         assert not Reconciliation.objects.exists()
