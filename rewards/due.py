@@ -99,9 +99,14 @@ def free_rewards(chosen: DueFilter) -> QuerySet[Reward]:
 
 @dataclass(frozen=True)
 class FreeSum:
-    """In each currency the number and sum of what can be selected."""
+    """In each currency the number and sum of what can be selected.
+
+    `waiting` of them need a recipient: they can be tried again, or issued another way. `ready` leaves those out.
+    """
 
     sums: Sequence[tuple[str, int, int]]
+    ready: Sequence[tuple[str, int, int]]
+    waiting: int
 
     @property
     def number(self) -> int:
@@ -110,10 +115,26 @@ class FreeSum:
 
 def free_sum(chosen: DueFilter) -> FreeSum:
     """One query."""
-    rows = (
-        free_rewards(chosen).values("currency").annotate(number=Count("pk"), total=Sum("amount")).order_by("currency")
+    waits = Q(waiting_for__isnull=False)
+    rows = list(
+        free_rewards(chosen)
+        .values("currency")
+        .annotate(
+            number=Count("pk"),
+            total=Sum("amount"),
+            waiting=Count("pk", filter=waits),
+            waiting_total=Coalesce(Sum("amount", filter=waits), Value(0)),
+        )
+        .order_by("currency")
     )
-    return FreeSum([(row["currency"], row["number"], int(row["total"])) for row in rows])
+    ready = [
+        (row["currency"], row["number"] - row["waiting"], int(row["total"] - row["waiting_total"])) for row in rows
+    ]
+    return FreeSum(
+        sums=[(row["currency"], row["number"], int(row["total"])) for row in rows],
+        ready=[each for each in ready if each[1]],
+        waiting=sum(row["waiting"] for row in rows),
+    )
 
 
 def due_rows(

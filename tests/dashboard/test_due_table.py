@@ -13,6 +13,7 @@ from referral_rocket.accounts.scoping import tenant
 from referral_rocket.dashboard import pagination
 from rewards.due import DueFilter, due_rows, free_sum
 from rewards.models import Reward
+from rewards.states import WaitingFor
 from tests import factories
 from tests.dashboard.visitor import Visitor, member, stranger, text
 
@@ -44,6 +45,12 @@ def earns(campaign: Campaign, name: str, *amounts: int) -> Participant:
 
 def names(response: Any) -> list[str]:
     return re.findall(r'data-select-row .*?aria-label="Select ([^"]+)"', response.content.decode())
+
+
+def heading(response: Any) -> str:
+    """What the page says below the campaign's name, without its tags."""
+    said = re.search(r'<div class="page-note[^>]*>(.*?)</div>', text(response))
+    return re.sub("<[^>]+>", "", said[1]).strip() if said else ""
 
 
 def test_it_works(campaign: Campaign, marketer: Visitor) -> None:
@@ -141,6 +148,17 @@ def test_what_is_being_issued_cannot_be_selected(campaign: Campaign, marketer: V
     assert marketer.url("batch", batch.pk) in text(marketer.get("due_row", campaign.pk, ben.pk, "USD"))
     with tenant(campaign.organization):
         assert free_sum(DueFilter(campaign.pk)).sums == [("USD", 1, 3000)]
+
+
+def test_what_needs_a_recipient_is_not_called_ready(campaign: Campaign, marketer: Visitor) -> None:
+    earns(campaign, "Ada", 10_000, 20_000)
+    waiting = earns(campaign, "Ben", 50_000)
+    with tenant(campaign.organization):
+        Reward.objects.filter(participant=waiting).update(waiting_for=WaitingFor.RECIPIENT)
+        assert free_sum(DueFilter(campaign.pk)).sums == [("USD", 3, 8000)]
+    assert heading(marketer.get("reward_due", campaign.pk)) == "2 ready, $30.00 · 1 needs a recipient"
+    assert heading(marketer.get("reward_due", campaign.pk, state="recipient")) == "1 needs a recipient"
+    assert heading(marketer.get("reward_due", campaign.pk, state="ready")) == "2 ready, $30.00"
 
 
 def test_viewer_sees_and_is_offered_nothing(campaign: Campaign) -> None:
