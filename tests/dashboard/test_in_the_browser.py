@@ -110,6 +110,18 @@ def test_all_of_a_page_are_selected_on_a_phone(organization: Organization, page:
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
+@pytest.mark.parametrize(("width", "rows"), [(1280, [5]), (1000, [3, 2]), (390, [2, 2, 1])])
+def test_of_five_figures_none_stands_alone(organization: Organization, page: Page, width: int, rows: list[int]) -> None:
+    campaign = factories.campaign(organization, budget=500_000)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(f"/o/acme/campaigns/{campaign.pk}/")
+    boxes = [figure.bounding_box() or {} for figure in page.locator(".figure").all()]
+    tops = [round(box["y"]) for box in boxes]
+    assert [tops.count(top) for top in sorted(set(tops))] == rows
+    right = [round(box["x"] + box["width"]) for box in boxes]
+    assert right[-1] == max(right)
+
+
 def test_a_failing_endpoint_fits_its_card(organization: Organization, page: Page) -> None:
     with tenant(organization):
         endpoint = endpoint_create(
