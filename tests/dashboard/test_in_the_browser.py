@@ -122,6 +122,24 @@ def test_of_five_figures_none_stands_alone(organization: Organization, page: Pag
     assert right[-1] == max(right)
 
 
+def test_tabs_out_of_sight_are_hinted_at(organization: Organization, page: Page) -> None:
+    def fades() -> list[bool]:
+        sides = "['left', 'right'].map(side => getComputedStyle(row).getPropertyValue(`--fade-${side}`))"
+        in_the_next_frame = f"row => new Promise(requestAnimationFrame).then(() => {sides})"
+        return [side != "0px" for side in page.locator(".tabs-row").evaluate(in_the_next_frame)]
+
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto("/o/acme/rewards/")
+    row = page.locator(".tabs-row")
+    assert row.evaluate("row => row.scrollWidth > row.clientWidth")
+    assert fades() == [False, True]
+    row.evaluate("row => { row.scrollLeft = row.scrollWidth; }")
+    assert fades() == [True, False]
+    page.set_viewport_size({"width": 1280, "height": 800})
+    assert row.evaluate("row => row.scrollWidth == row.clientWidth")
+    assert fades() == [False, False]
+
+
 def test_a_failing_endpoint_fits_its_card(organization: Organization, page: Page) -> None:
     with tenant(organization):
         endpoint = endpoint_create(
