@@ -87,7 +87,7 @@ class RunningSandbox:
 
 @contextmanager
 def running(state: str = ":memory:") -> Iterator[RunningSandbox]:
-    # They are kept by address, and a port may come a second time.
+    # Tokens are kept by address, and a port may come a second time.
     paypal._tokens.clear()
     store = Store(state)
     server = Sandbox(0, store, STAND_INS)
