@@ -88,7 +88,8 @@ class Program:
                 getattr(self, f"_{name}")(*arguments)
             if name == "batch":
                 issuing.run(seconds=1)
-            if name in ("batch", "outcome"):
+            if name in ("batch", "outcome", "confirm", "cancel"):
+                # An issuing is over: the runner settles what waited for that, else the sweep within the minute.
                 settle_what_waited(organization=self.organization, actor=factories.ACTOR)
 
     def _pay(self, friend: int, amount: int) -> None:

@@ -30,6 +30,11 @@ class Family:
     being_issued: set[UUID] = field(default_factory=set)
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether a person canceled or rejected the reward: it stays so, whatever becomes of the payment."""
+        return self.root.status == RewardStatus.CANCELED and not refunded(self.root)
+
+    @property
     def carriers(self) -> list[Reward]:
         return [self.root, *self.restorations]
 
@@ -132,12 +137,7 @@ class Holding:
         for each in self.rewards:
             if each.pk in self.begun or each.aggregate_id in self.begun:
                 home[each.pk].being_issued.add(each.pk)
-        # A reward that a person canceled or rejected stays so, whatever becomes of the payment.
-        return [
-            family
-            for family in families.values()
-            if family.root.status != RewardStatus.CANCELED or refunded(family.root)
-        ]
+        return list(families.values())
 
     def by_event(self, events: Sequence[QualifyingEvent]) -> Iterator["Holding"]:
         """The same for each event alone, in that order. Aggregates go with the events whose parts they are."""

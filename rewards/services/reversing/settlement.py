@@ -89,6 +89,9 @@ class Settlement:
         self._sums = {each.pk: _signed(each) for each in holding.aggregates.values()}
 
     def settle(self, family: Family) -> None:
+        if family.is_given_up:
+            self._nothing_waits(family)
+            return
         for carrier in family.carriers:
             self._note_issuing(carrier)
         difference = family.difference(self.event, self.net)
