@@ -70,6 +70,10 @@ def judge(
     return [verdict for _, verdict in verdicts]
 
 
+def codes(verdicts: list[Verdict]) -> list[str]:
+    return [verdict.code for verdict in verdicts]
+
+
 def purchases(rule: RewardRule, amounts: list[int], person: Person | None = None, **campaign: Any) -> list[Verdict]:
     """One person's purchases one after the other."""
     standing = Standing()
